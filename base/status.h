@@ -1,0 +1,37 @@
+/*
+ * How functions fail. A function that can meet bad input returns a sinter_status and fills the caller's sinter_error,
+ * which may be NULL. Nothing here allocates, logs or aborts.
+ */
+#ifndef SN_BASE_STATUS_H
+#define SN_BASE_STATUS_H
+
+#include <sinter.h>
+#include <stdarg.h>
+
+/* Fills *err (if not NULL) and returns `code`, so that failing is one statement:
+ *     return sn_fail(err, SINTER_INVALID_MODEL, "node '%s' (Conv): weight rank %d, expected 4", ...); */
+sinter_status sn_fail(sinter_error *err, sinter_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Puts "while doing X: " in front of the text that *err already holds, and returns its code. */
+sinter_status sn_context(sinter_error *err, sinter_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* "out of memory while <what>" */
+sinter_status sn_no_memory(sinter_error *err, const char *what);
+
+/* Propagates a failure. */
+#define SN_TRY(expression)                                                                                           \
+    do {                                                                                                             \
+        sinter_status sn_try_status_ = (expression);                                                                 \
+        if (sn_try_status_ != SINTER_OK) return sn_try_status_;                                                      \
+    } while (0)
+
+/* The same where something must be released first: jumps to `label` with the status in `status`. */
+#define SN_TRY_GOTO(status, label, expression)                                                                       \
+    do {                                                                                                             \
+        (status) = (expression);                                                                                     \
+        if ((status) != SINTER_OK) goto label;                                                                       \
+    } while (0)
+
+#endif
