@@ -1,0 +1,54 @@
+/*
+ * impl.h - how an operator is made fast. The implementation table (impls.def) is tried best first when a plan is built; the
+ * reference of ops/ is the implicit last entry, and the oracle that every implementation is tested against.
+ *
+ * To add one: a file in runtime/ (over kernels in runtime/kernels/), one row in impls.def, its test.
+ */
+#ifndef SN_RUNTIME_IMPL_H
+#define SN_RUNTIME_IMPL_H
+
+#include "ops/infer.h"
+#include "runtime/pool.h"
+
+/* How the elements of a value lie in memory. Belongs to the plan's value, never to the graph. */
+typedef enum sn_layout {
+    SN_LAYOUT_PLAIN /* dense, row-major, as in ONNX */
+} sn_layout;
+
+/* A node as a plan sees it: concrete facts of inputs and outputs, all shapes static. */
+typedef struct sn_impl_site {
+    const sn_model *model;
+    sn_node_id node;
+    const sn_op *op;
+    const void *params;      /* of op->prepare */
+    size_t n_in, n_out;
+    const sn_fact *in;
+    const sn_fact *out;
+    const sn_layout *in_layout;
+    int threads;             /* of the pool: for splits and scratch, never for the choice of algorithm */
+    sn_arena *arena;         /* lives as long as the plan */
+} sn_impl_site;
+
+/* What run gets: raw pointers, everything else was settled in prepare. */
+typedef struct sn_impl_run {
+    const void *state;              /* what prepare returned */
+    const void *const *in;          /* NULL: left out */
+    void *const *out;
+    void *scratch;                  /* scratch_size bytes, SN_ALIGNMENT-aligned */
+    sinter_pool *pool;              /* NULL: serial */
+} sn_impl_run;
+
+typedef struct sn_impl {
+    const char *domain, *op_type;
+    const char *name;               /* as shown by `bench` */
+    bool (*accepts)(const sn_impl_site *site);
+    /* Returns the state in *state (from site->arena) and the scratch bytes that run needs. Weights that are constant
+     * (site->in[i].constant) may be packed through the session's weight store. */
+    sinter_status (*prepare)(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err);
+    void (*run)(const sn_impl_run *r);
+} sn_impl;
+
+/* The first row that accepts, or NULL: use the reference. */
+const sn_impl *sn_impl_find(const sn_impl_site *site);
+
+#endif
