@@ -1,0 +1,281 @@
+#include "server/json_document.h"
+
+#include "base/alloc.h"
+#include "server/json_number.h"
+
+#include <inttypes.h>
+
+typedef struct scanner {
+    const char *start, *p, *end;
+    sn_text skeleton;
+    sn_json_document *document;
+    /* Where arrays that turned out not to be purely numeric begin: not tried again, which keeps the scan linear. */
+    const char *mixed[SN_JSON_MAX_DEPTH];
+    size_t n_mixed;
+    sinter_error *err;
+} scanner;
+
+static sinter_status wrong(const scanner *s, const char *at, const char *what)
+{
+    return sn_fail(s->err, SINTER_INVALID_INPUT, "the body is not valid JSON: %s at byte %td", what, at - s->start);
+}
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) p++;
+    return p;
+}
+
+static const struct {
+    const char *text;
+    sn_json_token token;
+} literals[] = {{"true", SN_JSON_TRUE}, {"false", SN_JSON_FALSE}, {"null", SN_JSON_NULL}};
+
+/* The end of the literal at p and which it is, or NULL. */
+static const char *literal_end(const char *p, const char *end, sn_json_token *token)
+{
+    for (size_t i = 0; i < sizeof literals / sizeof *literals; i++) {
+        size_t n = strlen(literals[i].text);
+        if ((size_t)(end - p) >= n && memcmp(p, literals[i].text, n) == 0) {
+            *token = literals[i].token;
+            return p + n;
+        }
+    }
+    return NULL;
+}
+
+/* Length of the well-formed UTF-8 sequence at p (RFC 3629), or 0. */
+static size_t utf8_length(const char *text, const char *end)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t left = (size_t)(end - text);
+    size_t n = p[0] < 0x80                   ? 1
+               : p[0] >= 0xC2 && p[0] < 0xE0 ? 2
+               : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
+               : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
+                                             : 0;
+    if (n == 0 || n > left) return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xC0) != 0x80) return 0;
+    }
+    if (p[0] == 0xE0 && p[1] < 0xA0) return 0; /* overlong */
+    if (p[0] == 0xED && p[1] > 0x9F) return 0; /* surrogates */
+    if (p[0] == 0xF0 && p[1] < 0x90) return 0;
+    if (p[0] == 0xF4 && p[1] > 0x8F) return 0;
+    return n;
+}
+
+/* NUL would cut the string in cJSON. */
+static sinter_status check_escape(scanner *s, const char **at)
+{
+    const char *p = *at + 1;
+    if (p >= s->end || !strchr("\"\\/bfnrtu", *p)) return wrong(s, *at, "an unknown escape in a string");
+    if (*p == 'u') {
+        if (s->end - p < 5) return wrong(s, *at, "an unfinished escape");
+        bool zero = true;
+        for (int i = 1; i <= 4; i++) {
+            if (!strchr("0123456789abcdefABCDEF", p[i]) || !p[i]) return wrong(s, *at, "an unfinished escape");
+            zero = zero && p[i] == '0';
+        }
+        if (zero) return wrong(s, *at, "a NUL character in a string");
+        p += 4;
+    }
+    *at = p + 1;
+    return SINTER_OK;
+}
+
+static sinter_status copy_string(scanner *s)
+{
+    const char *p = s->p + 1;
+    while (p < s->end && *p != '"') {
+        if (*p == '\\') {
+            SN_TRY(check_escape(s, &p));
+        } else {
+            size_t n = (unsigned char)*p < 0x20 ? 0 : utf8_length(p, s->end);
+            if (n == 0) return wrong(s, p, "a control character or broken UTF-8 in a string");
+            p += n;
+        }
+    }
+    if (p == s->end) return wrong(s, s->p, "a string without an end");
+    p++;
+    sn_text_append_bytes(&s->skeleton, s->p, (size_t)(p - s->p));
+    s->p = p;
+    return SINTER_OK;
+}
+
+/* Tries [p, ...) as an array of numbers, literals and such arrays. Returns its end; or NULL, and the arrays that were
+ * open where something else came (or where the syntax breaks: the walk that follows says where) are noted in `mixed`.
+ */
+static const char *numeric_array_end(scanner *s, int depth_outside)
+{
+    const char *open[SN_JSON_MAX_DEPTH];
+    size_t depth = 0;
+    const char *p = s->p;
+    bool want_item = true; /* an item or ']' may come next, else ',' or ']' */
+    bool after_comma = false;
+    for (;;) {
+        p = skip_space(p, s->end);
+        if (p == s->end) break;
+        sn_json_token token;
+        const char *next;
+        if (*p == '[' && want_item) {
+            if (depth + (size_t)depth_outside >= SN_JSON_MAX_DEPTH) break;
+            open[depth++] = p++;
+            after_comma = false;
+        } else if (*p == ']' && !after_comma) {
+            p++;
+            want_item = false;
+            if (--depth == 0) return p;
+        } else if (*p == ',' && !want_item) {
+            p++;
+            want_item = after_comma = true;
+        } else if (want_item && ((next = sn_json_number_end(p, s->end)) || (next = literal_end(p, s->end, &token)))) {
+            p = next;
+            want_item = after_comma = false;
+        } else {
+            break;
+        }
+    }
+    s->n_mixed = 0;
+    for (size_t i = 0; i < depth; i++) s->mixed[s->n_mixed++] = open[i];
+    return NULL;
+}
+
+static bool is_known_mixed(const scanner *s)
+{
+    for (size_t i = 0; i < s->n_mixed; i++) {
+        if (s->mixed[i] == s->p) return true;
+    }
+    return false;
+}
+
+static sinter_status add_slice(scanner *s, const char *end)
+{
+    sn_json_document *d = s->document;
+    if (!SN_GROW(d->slices, d->slices_capacity, d->n_slices)) return sn_no_memory(s->err, "reading a request");
+    sn_text_append(&s->skeleton, "[%zu]", d->n_slices);
+    d->slices[d->n_slices++] = (sn_str){s->p, (size_t)(end - s->p)};
+    s->p = end;
+    return SINTER_OK;
+}
+
+static sinter_status make_skeleton(scanner *s)
+{
+    int depth = 0;
+    size_t tokens = 0;
+    while ((s->p = skip_space(s->p, s->end)) < s->end) {
+        if (++tokens > SN_JSON_MAX_TOKENS)
+            return sn_fail(s->err, SINTER_TOO_LARGE, "the body has more than %d JSON tokens beside its numeric arrays",
+                           SN_JSON_MAX_TOKENS);
+        sn_json_token token;
+        const char *next;
+        char c = *s->p;
+        if (c == '"') {
+            SN_TRY(copy_string(s));
+            continue;
+        }
+        if (c == '[' && !is_known_mixed(s) && (next = numeric_array_end(s, depth))) {
+            SN_TRY(add_slice(s, next));
+            continue;
+        }
+        if (strchr("[]{},:", c) && c) {
+            depth += (c == '[' || c == '{') - (c == ']' || c == '}');
+            if (depth > SN_JSON_MAX_DEPTH) return wrong(s, s->p, "nesting deeper than 64 levels");
+            next = s->p + 1;
+        } else if (!(next = sn_json_number_end(s->p, s->end)) && !(next = literal_end(s->p, s->end, &token))) {
+            return wrong(s, s->p, "an unexpected character");
+        }
+        sn_text_append_bytes(&s->skeleton, s->p, (size_t)(next - s->p));
+        /* "1 2" and "truefalse" must not become one token, nor "tr ue" a literal. */
+        sn_text_append_bytes(&s->skeleton, " ", 1);
+        s->p = next;
+    }
+    return s->skeleton.failed ? sn_no_memory(s->err, "reading a request") : SINTER_OK;
+}
+
+sinter_status sn_json_parse(sn_str body, sn_json_document *out, sinter_error *err)
+{
+    *out = (sn_json_document){0};
+    scanner s = {.start = body.p, .p = body.p, .end = body.p + body.n, .document = out, .err = err};
+    sinter_status status = make_skeleton(&s);
+    if (status == SINTER_OK && s.skeleton.n == 0)
+        status = sn_fail(err, SINTER_INVALID_INPUT, "the body is empty, expected a JSON object");
+    if (status == SINTER_OK) {
+        out->root = cJSON_ParseWithLengthOpts(s.skeleton.p, s.skeleton.n + 1, NULL, true);
+        if (!out->root)
+            status = sn_fail(err, SINTER_INVALID_INPUT,
+                             "the body is not valid JSON: brackets, commas or colons are missing or misplaced");
+    }
+    sn_text_free(&s.skeleton);
+    if (status != SINTER_OK) sn_json_document_free(out);
+    return status;
+}
+
+void sn_json_document_free(sn_json_document *d)
+{
+    cJSON_Delete(d->root);
+    sn_free(d->slices);
+    *d = (sn_json_document){0};
+}
+
+bool sn_json_slice(const sn_json_document *d, const cJSON *item, sn_str *out)
+{
+    if (!cJSON_IsArray(item) || !item->child || item->child->next || !cJSON_IsNumber(item->child)) return false;
+    *out = d->slices[(size_t)item->child->valuedouble];
+    return true;
+}
+
+sn_json_cursor sn_json_cursor_of(sn_str slice)
+{
+    return (sn_json_cursor){.p = slice.p, .end = slice.p + slice.n};
+}
+
+sn_json_token sn_json_next(sn_json_cursor *c, sn_str *text)
+{
+    while (c->p < c->end && (*c->p == ',' || *c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r')) c->p++;
+    if (c->p == c->end) return SN_JSON_END;
+    if (*c->p == '[') return c->p++, c->depth++, SN_JSON_OPEN;
+    if (*c->p == ']') return c->p++, c->depth--, SN_JSON_CLOSE;
+    sn_json_token token = SN_JSON_NUMBER;
+    const char *next = literal_end(c->p, c->end, &token);
+    if (!next) next = sn_json_number_end(c->p, c->end);
+    *text = (sn_str){c->p, (size_t)(next - c->p)};
+    c->p = next;
+    return token;
+}
+
+/* The first array of each level sets its length, every later one must agree; scalars stand on the deepest level only.
+ */
+bool sn_json_slice_shape(sn_str slice, int max_rank, int *rank, int64_t *dims)
+{
+    int64_t counts[SN_JSON_MAX_DEPTH + 1] = {0};
+    bool closed[SN_JSON_MAX_DEPTH + 1] = {false};
+    int leaves = -1; /* the depth at which scalars, or empty arrays, stand */
+    sn_json_cursor c = sn_json_cursor_of(slice);
+    sn_str text;
+    for (sn_json_token t; (t = sn_json_next(&c, &text)) != SN_JSON_END;) {
+        if (t == SN_JSON_CLOSE) {
+            int level = c.depth; /* of the array that just ended */
+            if (counts[level] == 0) {
+                if (leaves >= 0 && leaves != level + 1) return false;
+                leaves = level + 1;
+            }
+            if (closed[level] && dims[level] != counts[level]) return false;
+            closed[level] = true;
+            dims[level] = counts[level];
+            continue;
+        }
+        int level = t == SN_JSON_OPEN ? c.depth - 1 : c.depth; /* nesting of this item */
+        if (t == SN_JSON_OPEN) {
+            if (c.depth > max_rank || (leaves >= 0 && c.depth > leaves)) return false;
+            counts[c.depth - 1] = 0;
+        } else if (leaves < 0) {
+            leaves = level;
+        } else if (leaves != level) {
+            return false;
+        }
+        if (level > 0) counts[level - 1]++;
+    }
+    *rank = leaves;
+    return true;
+}

@@ -1,0 +1,211 @@
+#include "server/json_number.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+const char *sn_json_number_end(const char *p, const char *end)
+{
+    if (p < end && *p == '-') p++;
+    if (p == end || !is_digit(*p)) return NULL;
+    if (*p == '0') {
+        p++;
+    } else {
+        while (p < end && is_digit(*p)) p++;
+    }
+    if (p < end && *p == '.') {
+        p++;
+        if (p == end || !is_digit(*p)) return NULL;
+        while (p < end && is_digit(*p)) p++;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '+' || *p == '-')) p++;
+        if (p == end || !is_digit(*p)) return NULL;
+        while (p < end && is_digit(*p)) p++;
+    }
+    return p;
+}
+
+/* A number taken apart: value = (negative ? -1 : 1) * mantissa * 10^exponent, exact unless digits were dropped. */
+typedef struct decimal {
+    bool negative;
+    bool full;      /* the mantissa takes no further digit */
+    bool truncated; /* and one of those that it did not take is not 0 */
+    uint64_t mantissa;
+    int64_t exponent;
+} decimal;
+
+#define EXPONENT_LIMIT 100000 /* beyond any double: keeps the sum below from overflowing */
+
+static void take_digit(decimal *d, char c, bool after_point)
+{
+    uint64_t longer;
+    d->full = d->full || __builtin_mul_overflow(d->mantissa, UINT64_C(10), &longer) ||
+              __builtin_add_overflow(longer, (uint64_t)(c - '0'), &longer);
+    if (!d->full) {
+        d->mantissa = longer;
+        if (after_point) d->exponent--;
+    } else {
+        if (c != '0') d->truncated = true;
+        if (!after_point) d->exponent++;
+    }
+}
+
+static decimal take_apart(const char *p, const char *end)
+{
+    decimal d = {0};
+    if (p < end && *p == '-') {
+        d.negative = true;
+        p++;
+    }
+    for (; p < end && is_digit(*p); p++) take_digit(&d, *p, false);
+    if (p < end && *p == '.') {
+        for (p++; p < end && is_digit(*p); p++) take_digit(&d, *p, true);
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        bool minus = p < end && *p == '-';
+        if (p < end && (*p == '-' || *p == '+')) p++;
+        int64_t e = 0;
+        for (; p < end && is_digit(*p); p++) {
+            if (e < EXPONENT_LIMIT) e = e * 10 + (*p - '0');
+        }
+        d.exponent += minus ? -e : e;
+    }
+    return d;
+}
+
+static const double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* strtod reads the decimal point of the locale, which a program that links us may have changed: hence the exponent
+ * form, which has no point, for what fits in the mantissa; digits beyond that are passed on as an integer with an
+ * exponent. */
+static double slow_double(const char *p, const char *end, const decimal *d)
+{
+    char small[64];
+    if (!d->truncated) {
+        snprintf(small, sizeof small, "%s%llue%lld", d->negative ? "-" : "", (unsigned long long)d->mantissa,
+                 (long long)d->exponent);
+        return strtod(small, NULL);
+    }
+    /* 800 digits decide every double; a digit 1 stands for all that follow. */
+    char text[840];
+    size_t n = 0;
+    int64_t exponent = 0;
+    bool point = false, significant = false;
+    if (d->negative) text[n++] = '-', p++;
+    for (; p < end && (is_digit(*p) || *p == '.'); p++) {
+        if (*p == '.') {
+            point = true;
+            continue;
+        }
+        significant |= *p != '0';
+        if (n < 800) {
+            if (significant) text[n++] = *p;
+            if (point) exponent--;
+        } else if (!point) {
+            exponent++;
+        }
+    }
+    text[n++] = '1';
+    exponent--;
+    /* take_apart has the written exponent plus what its own 19 digits shifted: recover the written one from the text.
+     */
+    long long written = 0;
+    if (p < end) {
+        p++;
+        bool minus = *p == '-';
+        if (*p == '-' || *p == '+') p++;
+        for (; p < end; p++) {
+            if (written < EXPONENT_LIMIT) written = written * 10 + (*p - '0');
+        }
+        if (minus) written = -written;
+    }
+    snprintf(text + n, sizeof text - n, "e%lld", (long long)exponent + written);
+    return strtod(text, NULL);
+}
+
+double sn_json_number_double(const char *p, const char *end)
+{
+    decimal d = take_apart(p, end);
+    if (!d.truncated && d.mantissa <= (UINT64_C(1) << 53) && d.exponent >= -22 && d.exponent <= 22) {
+        double value = (double)d.mantissa;
+        value = d.exponent < 0 ? value / powers_of_ten[-d.exponent] : value * powers_of_ten[d.exponent];
+        return d.negative ? -value : value;
+    }
+    return slow_double(p, end, &d);
+}
+
+bool sn_json_number_integer(const char *p, const char *end, bool *negative, uint64_t *magnitude)
+{
+    decimal d = take_apart(p, end);
+    if (d.mantissa == 0 && !d.truncated) d.exponent = 0;
+    for (; d.exponent < 0 && d.mantissa % 10 == 0; d.exponent++) d.mantissa /= 10;
+    if (d.exponent < 0 || d.truncated) return false;
+    for (; d.exponent > 0; d.exponent--) {
+        if (__builtin_mul_overflow(d.mantissa, UINT64_C(10), &d.mantissa)) return false;
+    }
+    *negative = d.negative;
+    *magnitude = d.mantissa;
+    return true;
+}
+
+/* printf's %g writes the locale's decimal point. */
+static size_t finish(char *out, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (out[i] == ',') out[i] = '.';
+    }
+    return (size_t)n;
+}
+
+size_t sn_json_write_float(char *out, float value)
+{
+    if (!isfinite(value)) return memcpy(out, "null", 4), 4;
+    if (value == floorf(value) && fabsf(value) < 16777216.0F && !(value == 0 && signbit(value)))
+        return sn_json_write_int64(out, (int64_t)value);
+    int n = 0;
+    for (int digits = 6; digits <= 9; digits++) {
+        n = snprintf(out, SN_JSON_NUMBER_MAX, "%.*g", digits, (double)value);
+        if (strtof(out, NULL) == value) break;
+    }
+    return finish(out, n);
+}
+
+size_t sn_json_write_double(char *out, double value)
+{
+    if (!isfinite(value)) return memcpy(out, "null", 4), 4;
+    int n = 0;
+    for (int digits = 15; digits <= 17; digits++) {
+        n = snprintf(out, SN_JSON_NUMBER_MAX, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) break;
+    }
+    return finish(out, n);
+}
+
+size_t sn_json_write_uint64(char *out, uint64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    for (size_t i = 0; i < n; i++) out[i] = digits[n - 1 - i];
+    return n;
+}
+
+size_t sn_json_write_int64(char *out, int64_t value)
+{
+    if (value >= 0) return sn_json_write_uint64(out, (uint64_t)value);
+    *out = '-';
+    return 1 + sn_json_write_uint64(out + 1, 0 - (uint64_t)value);
+}
