@@ -73,6 +73,8 @@ void sn_remove_node(sn_model *m, sn_node_id node);
 /* Removes an unread initializer (from the inputs too when listed there). */
 void sn_remove_initializer(sn_model *m, sn_value_id value);
 void sn_remove_input(sn_model *m, sn_graph_id graph, sn_value_id value);
+/* Removes a local function that nothing calls, with its body. */
+void sn_remove_function(sn_model *m, size_t index);
 
 /* "hint", or "hint_1", ... : not used by any value or node of the model. In the arena; .p NULL when memory is out. */
 sn_str sn_unique_name(sn_model *m, sn_str hint);

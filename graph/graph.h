@@ -150,7 +150,7 @@ typedef struct sn_node {
     sn_value_id *out; /* SN_NONE: an optional output that is left out */
     size_t n_out;
     sn_attr *attrs;
-    size_t n_attrs;
+    size_t n_attrs, attrs_capacity;
     sn_pairs metadata;
     sn_extra extra;
     bool dead;
@@ -211,6 +211,8 @@ typedef struct sn_model {
     sn_extra extra;   /* training_info, configuration and unknown fields */
     sn_str folder;    /* where the file lay; "" when loaded from memory */
     uint64_t name_counter; /* for sn_unique_name */
+    sn_map names;          /* every name that was ever in use; filled by the first sn_unique_name */
+    bool names_filled;
 } sn_model;
 
 struct sinter_model { /* the public handle is the model itself */

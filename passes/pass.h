@@ -19,7 +19,18 @@ typedef struct sn_bn_record {   /* the report's row while it is being made; stri
     sinter_bn_verdict verdict;
     sn_str into, into_op, reason;
     sn_str note;                /* what the bn_stats policy did to it, to be put before the reason; or "" */
+    int weight;                 /* of the reason: see sn_reason */
 } sn_bn_record;
+
+/* How telling a reason for keeping a BatchNormalization is. Several passes look at the same node; within a round of the pipeline
+ * a more telling reason replaces a less telling one, never the other way round. */
+enum sn_reason {
+    SN_REASON_NONE,      /* not looked at yet in this round */
+    SN_REASON_ALONE,     /* there is no linear operator to fold into */
+    SN_REASON_NEIGHBOUR, /* there is one, but it must not absorb it */
+    SN_REASON_UNFIT,     /* its own statistics or parameters forbid it */
+    SN_REASON_POLICY     /* it was exported in training mode and stays so */
+};
 
 struct sinter_report {
     sn_arena arena;
@@ -65,5 +76,17 @@ SINTER_CHECK sinter_status sn_report_collect_bns(sinter_report *r, const sn_mode
                                                  sinter_error *err);
 sn_bn_record *sn_report_bn_of(sinter_report *r, sn_node_id node); /* NULL when unknown */
 bool sn_report_add_note(sinter_report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The verdicts. Each is a no-op for a node that has no row; false only when memory is out. */
+bool sn_report_folded(sinter_report *r, const sn_model *m, sn_node_id bn, sn_node_id into, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+bool sn_report_lowered(sinter_report *r, sn_node_id bn, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool sn_report_kept(sinter_report *r, sn_node_id bn, enum sn_reason weight, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Says what the bn_stats policy did, in front of whatever reason follows. */
+bool sn_report_bn_note(sinter_report *r, sn_node_id bn, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Before a round: reasons of the last one may be replaced. After a pass: rows of nodes that are gone without a verdict get one. */
+void sn_report_begin_round(sinter_report *r);
+bool sn_report_settle(sinter_report *r, const sn_model *m, const char *pass);
 
 #endif

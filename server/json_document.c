@@ -1,6 +1,7 @@
 #include "server/json_document.h"
 
 #include "base/alloc.h"
+#include "io/utf8.h"
 #include "server/json_number.h"
 
 #include <inttypes.h>
@@ -44,27 +45,6 @@ static const char *literal_end(const char *p, const char *end, sn_json_token *to
     return NULL;
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629), or 0. */
-static size_t utf8_length(const char *text, const char *end)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    size_t left = (size_t)(end - text);
-    size_t n = p[0] < 0x80                   ? 1
-               : p[0] >= 0xC2 && p[0] < 0xE0 ? 2
-               : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
-               : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
-                                             : 0;
-    if (n == 0 || n > left) return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    }
-    if (p[0] == 0xE0 && p[1] < 0xA0) return 0; /* overlong */
-    if (p[0] == 0xED && p[1] > 0x9F) return 0; /* surrogates */
-    if (p[0] == 0xF0 && p[1] < 0x90) return 0;
-    if (p[0] == 0xF4 && p[1] > 0x8F) return 0;
-    return n;
-}
-
 /* NUL would cut the string in cJSON. */
 static sinter_status check_escape(scanner *s, const char **at)
 {
@@ -91,7 +71,8 @@ static sinter_status copy_string(scanner *s)
         if (*p == '\\') {
             SN_TRY(check_escape(s, &p));
         } else {
-            size_t n = (unsigned char)*p < 0x20 ? 0 : utf8_length(p, s->end);
+            uint32_t code;
+            size_t n = (unsigned char)*p < 0x20 ? 0 : sn_utf8_decode(p, (size_t)(s->end - p), &code);
             if (n == 0) return wrong(s, p, "a control character or broken UTF-8 in a string");
             p += n;
         }
@@ -178,15 +159,19 @@ static sinter_status make_skeleton(scanner *s)
             SN_TRY(add_slice(s, next));
             continue;
         }
+        if ((next = sn_json_number_end(s->p, s->end))) {
+            SN_TRY(add_slice(s, next));
+            continue;
+        }
         if (strchr("[]{},:", c) && c) {
             depth += (c == '[' || c == '{') - (c == ']' || c == '}');
             if (depth > SN_JSON_MAX_DEPTH) return wrong(s, s->p, "nesting deeper than 64 levels");
             next = s->p + 1;
-        } else if (!(next = sn_json_number_end(s->p, s->end)) && !(next = literal_end(s->p, s->end, &token))) {
+        } else if (!(next = literal_end(s->p, s->end, &token))) {
             return wrong(s, s->p, "an unexpected character");
         }
         sn_text_append_bytes(&s->skeleton, s->p, (size_t)(next - s->p));
-        /* "1 2" and "truefalse" must not become one token, nor "tr ue" a literal. */
+        /* "true false" must not become one token. */
         sn_text_append_bytes(&s->skeleton, " ", 1);
         s->p = next;
     }

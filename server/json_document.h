@@ -22,7 +22,7 @@
 
 typedef struct sn_json_document {
     cJSON *root;
-    sn_str *slices; /* borrowed from the body: "[1, 2, [3]]" with its brackets */
+    sn_str *slices; /* borrowed from the body: "[1, 2, [3]]" with its brackets, or "4" */
     size_t n_slices, slices_capacity;
 } sn_json_document;
 
@@ -30,13 +30,13 @@ typedef struct sn_json_document {
 SINTER_CHECK sinter_status sn_json_parse(sn_str body, sn_json_document *out, sinter_error *err);
 void sn_json_document_free(sn_json_document *d);
 
-/* The text of an array of numbers that `item` stands for; false when it is anything else. */
+/* The text of the number or array of numbers that `item` stands for; false when it is anything else. */
 bool sn_json_slice(const sn_json_document *d, const cJSON *item, sn_str *out);
 
 /* Walks the scalars of a slice in order. */
 typedef struct sn_json_cursor {
     const char *p, *end;
-    int depth; /* of the element last returned: 1 for [1] */
+    int depth; /* of the element last returned: 1 for [1], 0 for a bare number */
 } sn_json_cursor;
 
 typedef enum sn_json_token {

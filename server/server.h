@@ -16,17 +16,18 @@ typedef struct sn_server_options {
     int threads;                  /* of the shared pool; 0: as many as this process may use */
     sinter_bn_stats bn_stats;
     bool no_optimize;
-    size_t queue_size;            /* requests waiting per model before 503; 0: the default */
-    size_t max_body;              /* bytes of a request body before 413; 0: the default, 64 MiB */
-    double header_timeout;        /* seconds to receive a request's headers; 0: the default */
-    double body_timeout;          /* seconds to receive a request's body; 0: the default */
-    double idle_timeout;          /* seconds without any byte; 0: the default */
-    double drain_timeout;         /* seconds that accepted requests may take after SIGTERM; 0: the default */
-    FILE *announce;               /* where the one line with the address goes; NULL: stdout */
+    size_t queue_size;     /* requests waiting per model before 503; 0: the default */
+    size_t max_body;       /* bytes of a request body before 413; 0: the default, 64 MiB */
+    double header_timeout; /* seconds to receive a request's headers; 0: the default */
+    double body_timeout;   /* seconds to receive a request's body; 0: the default */
+    double idle_timeout;   /* seconds without any byte; 0: the default */
+    double drain_timeout;  /* seconds that accepted requests may take after SIGTERM; 0: the default */
+    FILE *announce;        /* where the one line with the address goes; NULL: stdout */
 } sn_server_options;
 
-/* Loads the model(s), serves until SIGTERM or SIGINT, drains, and returns OK. Prints one line to `announce` once it accepts
- * requests. Errors: those of loading a model, INVALID_ARGUMENT (address, name), BUSY (port taken), IO, NO_MEMORY. */
+/* Loads the model(s), serves until SIGTERM or SIGINT, drains, and returns OK. Prints one line to `announce` once it
+ * accepts requests. Errors: those of loading a model, INVALID_ARGUMENT (address, name), BUSY (port taken), IO,
+ * NO_MEMORY. */
 SINTER_CHECK sinter_status sn_server_run(const sn_server_options *options, sinter_error *err);
 
 #endif

@@ -1,0 +1,73 @@
+#include "base/alloc.h"
+
+#include "base/size.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Allocations that may still succeed; negative: no limit. Written by tests only. */
+static atomic_long allowance = -1;
+
+static bool allowed(void)
+{
+    long left = atomic_load_explicit(&allowance, memory_order_relaxed);
+    while (left > 0) {
+        if (atomic_compare_exchange_weak_explicit(&allowance, &left, left - 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    }
+    return left < 0;
+}
+
+void sn_alloc_fail_after(long n)
+{
+    atomic_store(&allowance, n);
+}
+
+void *sn_malloc(size_t size)
+{
+    return allowed() ? malloc(size ? size : 1) : NULL;
+}
+
+void *sn_calloc(size_t count, size_t size)
+{
+    if (count == 0 || size == 0) count = size = 1;
+    return allowed() ? calloc(count, size) : NULL;
+}
+
+void *sn_realloc(void *p, size_t size)
+{
+    return allowed() ? realloc(p, size ? size : 1) : NULL;
+}
+
+void *sn_malloc_aligned(size_t size)
+{
+    if (size > SIZE_MAX - SN_ALIGNMENT || !allowed()) return NULL;
+    return aligned_alloc(SN_ALIGNMENT, sn_align_up(size ? size : 1, SN_ALIGNMENT));
+}
+
+char *sn_strdup(const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *copy = sn_malloc(n);
+    return copy ? memcpy(copy, s, n) : NULL;
+}
+
+void sn_free(void *p)
+{
+    free(p);
+}
+
+int sn_grow(void **array, size_t *capacity, size_t count, size_t size)
+{
+    if (count < *capacity) return true;
+    size_t wanted, bytes;
+    if (!sn_size_mul(*capacity, 2, &wanted)) return false;
+    if (wanted < 8) wanted = 8;
+    if (!sn_size_mul(wanted, size, &bytes)) return false;
+    void *grown = sn_realloc(*array, bytes);
+    if (!grown) return false;
+    *array = grown;
+    *capacity = wanted;
+    return true;
+}

@@ -1,0 +1,125 @@
+/*
+ * The server's life: load, listen, wait for a signal, drain, stop. On SIGTERM readiness fails first, so that a balancer
+ * looks elsewhere while requests are still accepted; then nothing new is accepted; what was accepted is answered; then
+ * it stops.
+ */
+#include "server/server.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "server/limits.h"
+#include "server/state.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <time.h>
+
+static void or_default(double *value, double otherwise)
+{
+    if (!(*value > 0)) *value = otherwise;
+}
+
+static sn_server_options with_defaults(const sn_server_options *given)
+{
+    sn_server_options o = *given;
+    if (!o.host) o.host = "127.0.0.1";
+    if (!o.queue_size) o.queue_size = SN_DEFAULT_QUEUE_SIZE;
+    if (!o.max_body) o.max_body = SN_DEFAULT_MAX_BODY;
+    or_default(&o.header_timeout, SN_DEFAULT_HEADER_TIMEOUT);
+    or_default(&o.body_timeout, SN_DEFAULT_BODY_TIMEOUT);
+    or_default(&o.idle_timeout, SN_DEFAULT_IDLE_TIMEOUT);
+    or_default(&o.drain_timeout, SN_DEFAULT_DRAIN_TIMEOUT);
+    if (!o.announce) o.announce = stdout;
+    return o;
+}
+
+static sinter_status check_options(const sn_server_options *o, sinter_error *err)
+{
+    if (!o->model_path == !o->model_repository)
+        return sn_fail(err, SINTER_INVALID_ARGUMENT, "give either one model or a model repository");
+    if (o->model_name && o->model_repository)
+        return sn_fail(err, SINTER_INVALID_ARGUMENT, "a name can be given to one model, not to a model repository");
+    if (o->port < 0 || o->port > 65535)
+        return sn_fail(err, SINTER_INVALID_ARGUMENT, "port %d is not between 0 and 65535", o->port);
+    return SINTER_OK;
+}
+
+static void announce(const sn_server *s, int port)
+{
+    bool v6 = strchr(s->options.host, ':');
+    fprintf(s->options.announce, "Sinter %s serving %zu model%s on http://%s%s%s:%d\n", sinter_version(),
+            s->repository.n_models, s->repository.n_models == 1 ? "" : "s", v6 ? "[" : "", s->options.host,
+            v6 ? "]" : "", port);
+    fflush(s->options.announce);
+}
+
+/* Waits for one of the signals, at most `seconds` (negative: for ever). 0 when the time ran out. */
+static int wait_signal(const sigset_t *signals, double seconds)
+{
+    struct timespec limit = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - floor(seconds)) * 1e9)};
+    int number;
+    do {
+        number = seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &limit);
+    } while (number < 0 && errno == EINTR);
+    return number < 0 ? 0 : number;
+}
+
+#define DRAIN_STEP 0.01 /* seconds between looks at the number of requests in flight */
+
+static void drain(sn_server *s, const sigset_t *signals, int signal_number)
+{
+    atomic_store(&s->ready, false);
+    /* An interactive Ctrl-C has no balancer to wait for. */
+    bool hurry = signal_number == SIGINT || wait_signal(signals, SN_DEFAULT_GRACE) != 0;
+    atomic_store(&s->draining, true);
+    sn_http_quiesce(s);
+    double limit = s->options.drain_timeout;
+    for (double waited = 0; atomic_load(&s->in_flight) > 0 && waited < limit; waited += DRAIN_STEP) {
+        if (wait_signal(signals, DRAIN_STEP) != 0 && hurry) break; /* asked twice */
+    }
+    size_t left = atomic_load(&s->in_flight);
+    if (left) sn_log(SN_LOG_WARNING, "%zu requests were not answered before the drain deadline", left);
+}
+
+static sinter_status serve(sn_server *s, const sigset_t *signals, sinter_error *err)
+{
+    int port;
+    SN_TRY(sinter_pool_create(s->options.threads, &s->pool, err));
+    SN_TRY(sn_repository_load(&s->repository, &s->options, s->pool, err));
+    SN_TRY(sn_deadlines_start(&s->deadlines, err));
+    sinter_status status = sn_scheduler_start(&s->scheduler, 1, err);
+    if (status == SINTER_OK) status = sn_http_start(s, &port, err);
+    if (status == SINTER_OK) {
+        atomic_store(&s->ready, true);
+        announce(s, port);
+        drain(s, signals, wait_signal(signals, -1));
+    }
+    /* Executors first: a suspended connection must be resumed before the daemon may stop. */
+    sn_scheduler_stop(&s->scheduler);
+    sn_http_stop(s);
+    sn_deadlines_stop(&s->deadlines);
+    return status;
+}
+
+sinter_status sn_server_run(const sn_server_options *options, sinter_error *err)
+{
+    SN_TRY(check_options(options, err));
+    sn_server s = {.options = with_defaults(options)};
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    /* Blocked before any thread starts, so that every thread inherits it and only this one sees them. */
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, pipe_before;
+    sigaction(SIGPIPE, &ignore, &pipe_before);
+
+    sinter_status status = serve(&s, &signals, err);
+
+    sn_repository_free(&s.repository);
+    sinter_pool_free(s.pool);
+    sigaction(SIGPIPE, &pipe_before, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}

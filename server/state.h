@@ -1,0 +1,31 @@
+/* The running server: what its files share. */
+#ifndef SN_SERVER_STATE_H
+#define SN_SERVER_STATE_H
+
+#include "server/deadlines.h"
+#include "server/repository.h"
+#include "server/scheduler.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+typedef struct sn_server {
+    sn_server_options options; /* defaults filled in */
+    sinter_pool *pool;
+    sn_repository repository;
+    sn_scheduler scheduler;
+    sn_deadlines deadlines;
+    struct MHD_Daemon *daemon;
+    atomic_bool ready;
+    atomic_bool draining;
+    atomic_size_t in_flight; /* requests between their first header and their last byte */
+} sn_server;
+
+/* Starts listening: http.c. Fills *port with the one that was bound. */
+SINTER_CHECK sinter_status sn_http_start(sn_server *s, int *port, sinter_error *err);
+/* No new connections from here on. */
+void sn_http_quiesce(sn_server *s);
+/* Only when nothing is in flight. */
+void sn_http_stop(sn_server *s);
+
+#endif
