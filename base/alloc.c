@@ -24,25 +24,32 @@ void sn_alloc_fail_after(long n)
     atomic_store(&allowance, n);
 }
 
+/* No size beyond the limit reaches the system: it could only be the product of a hostile file. */
+static bool permitted(size_t size)
+{
+    return size <= SN_MAX_TENSOR_BYTES && allowed();
+}
+
 void *sn_malloc(size_t size)
 {
-    return allowed() ? malloc(size ? size : 1) : NULL;
+    return permitted(size) ? malloc(size ? size : 1) : NULL;
 }
 
 void *sn_calloc(size_t count, size_t size)
 {
+    size_t bytes;
     if (count == 0 || size == 0) count = size = 1;
-    return allowed() ? calloc(count, size) : NULL;
+    return sn_size_mul(count, size, &bytes) && permitted(bytes) ? calloc(count, size) : NULL;
 }
 
 void *sn_realloc(void *p, size_t size)
 {
-    return allowed() ? realloc(p, size ? size : 1) : NULL;
+    return permitted(size) ? realloc(p, size ? size : 1) : NULL;
 }
 
 void *sn_malloc_aligned(size_t size)
 {
-    if (size > SIZE_MAX - SN_ALIGNMENT || !allowed()) return NULL;
+    if (!permitted(size)) return NULL;
     return aligned_alloc(SN_ALIGNMENT, sn_align_up(size ? size : 1, SN_ALIGNMENT));
 }
 

@@ -109,7 +109,7 @@ static sinter_status verify(const arguments *a, const char *path, sn_verificatio
     sn_verify_arguments va = {
         .path = path, .bn_stats = (sinter_bn_stats)a->bn_stats, .inputs = &a->inputs, .shapes = &a->shapes};
     SN_TRY(load_optimized(a, path, &va.after, NULL, err));
-    return sn_verify(&va, v, err);
+    return sn_verify_optimized(&va, v, err);
 }
 
 static sinter_status finish(const arguments *a, const sinter_model *model, const sn_optimize_facts *facts,

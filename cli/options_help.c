@@ -2,7 +2,7 @@
 #include "cli/options.h"
 #include <string.h>
 
-enum { LABEL_WIDTH = 26, PAGE_WIDTH = 92 };
+enum { LABEL_WIDTH = 32, PAGE_WIDTH = 100 };
 
 /* Prints `text` from column `column` on, breaking at blanks; the cursor is already there. */
 static void print_wrapped(FILE *out, const char *text, int column, int indent)

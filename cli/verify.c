@@ -127,7 +127,7 @@ static sinter_status verify_sides(const sn_verify_arguments *a, side *before, si
     return compare(before, after, out, err);
 }
 
-sinter_status sn_verify(const sn_verify_arguments *a, sn_verification *out, sinter_error *err)
+sinter_status sn_verify_optimized(const sn_verify_arguments *a, sn_verification *out, sinter_error *err)
 {
     const sn_engine_arguments engine = {0};
     sinter_pool *pool = NULL;

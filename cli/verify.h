@@ -30,7 +30,7 @@ typedef struct sn_verify_arguments {
 } sn_verify_arguments;
 
 /* OK also when the outputs differ: see out->passed. */
-SINTER_CHECK sinter_status sn_verify(const sn_verify_arguments *a, sn_verification *out, sinter_error *err);
+SINTER_CHECK sinter_status sn_verify_optimized(const sn_verify_arguments *a, sn_verification *out, sinter_error *err);
 void sn_verification_free(sn_verification *v);
 
 #endif

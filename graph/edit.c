@@ -52,16 +52,21 @@ bool sn_add_use(sn_model *m, sn_value_id value, sn_use use)
     return true;
 }
 
+static bool same_use(sn_use a, sn_use b)
+{
+    return a.node == b.node && a.graph == b.graph && a.slot == b.slot;
+}
+
+/* Searches from both ends: passes that remove much go along the graph, in one direction or the other. */
 void sn_remove_use(sn_model *m, sn_value_id value, sn_use use)
 {
     if (value == SN_NONE) return;
     sn_value *v = &m->values[value];
-    for (size_t i = 0; i < v->n_uses; ++i) {
-        const sn_use *u = &v->uses[i];
-        if (u->node != use.node || u->graph != use.graph || u->slot != use.slot) continue;
-        v->uses[i] = v->uses[--v->n_uses];
-        return;
-    }
+    size_t low = 0, high = v->n_uses;
+    for (; low < high && !same_use(v->uses[low], use) && !same_use(v->uses[high - 1], use); ++low) --high;
+    if (low >= high) return;
+    v->uses[same_use(v->uses[low], use) ? low : high - 1] = v->uses[v->n_uses - 1];
+    --v->n_uses;
 }
 
 static sn_use use_by_node(const sn_model *m, sn_node_id node, size_t slot)

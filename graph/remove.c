@@ -65,7 +65,7 @@ void sn_kill_graph(sn_model *m, sn_graph_id graph)
     g->dead = true;
     for (size_t i = 0; i < g->outputs.count; ++i)
         sn_remove_use(m, g->outputs.items[i], (sn_use){.node = SN_NONE, .graph = graph, .slot = (uint32_t)i});
-    /* Readers before what they read: each finds its use at the end of a list, or near it. */
+    /* Readers before what they read. */
     for (size_t i = g->nodes.count; i-- > 0;) sn_kill_node(m, g->nodes.items[i]);
     for (size_t i = 0; i < g->inputs.count; ++i) sn_kill_value(m, g->inputs.items[i]);
     for (size_t i = 0; i < g->initializers.count; ++i) sn_kill_value(m, g->initializers.items[i]);

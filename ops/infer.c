@@ -242,7 +242,10 @@ static sinter_status infer_node_in(infer_driver *d, sn_node_id id, sn_fact *in, 
     gather_inputs(d, node, in);
     for (size_t i = 0; i < node->n_out; i++) out[i] = sn_fact_unknown();
     bool known = id < d->p->n_nodes && d->p->nodes[id].op;
-    if (known) SN_TRY(run_infer(d, id, in, out));
+    if (known) {
+        SN_TRY(run_infer(d, id, in, out));
+        sn_infer_by_evaluation(d->m, d->p, id, in, out, d->facts);
+    }
     store_outputs(d, node, out);
     return for_each_body(d, node, infer_unvisited);
 }
@@ -296,6 +299,8 @@ sinter_status sn_infer_model(const sn_model *m, const sn_prepared_model *p, cons
 
 void sn_facts_free(sn_facts *f)
 {
+    for (size_t i = 0; i < f->n_computed; i++) sinter_value_release(f->computed[i]);
+    sn_free(f->computed);
     sn_arena_free(&f->arena);
     *f = (sn_facts){.values = NULL};
 }

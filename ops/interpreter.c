@@ -18,6 +18,7 @@ enum { MAX_DEPTH = 64 };
 typedef struct interpreter {
     const sn_model *m;
     const sn_prepared_model *p;
+    size_t max_output;
     uint64_t random;
     sinter_error *err;
     int depth;
@@ -48,8 +49,8 @@ static sinter_status service_output(sn_eval *x, size_t i, sinter_dtype dtype, co
     activation *a = x->runner;
     size_t count, size;
     SN_TRY(sn_tensor_extent(dtype, shape, &count, &size, x->err));
-    if (size > MAX_OUTPUT_BYTES) {
-        return sn_eval_fail(x, SINTER_TOO_LARGE, "output %zu of %zu bytes, limit %zu", i, size, MAX_OUTPUT_BYTES);
+    if (size > a->it->max_output) {
+        return sn_eval_fail(x, SINTER_TOO_LARGE, "output %zu of %zu bytes, limit %zu", i, size, a->it->max_output);
     }
     sinter_value *v;
     SN_TRY(sn_tensor_create(dtype, shape, &v, x->err));
@@ -349,11 +350,18 @@ static sinter_status evaluate(interpreter *it, sn_node_id id, const sinter_value
     return status;
 }
 
-sinter_status sn_evaluate_node(const sn_model *m, const sn_prepared_model *p, sn_node_id node,
-                               const sinter_value *const *in, sinter_value **outs, sinter_error *err)
+sinter_status sn_evaluate_node_within(const sn_model *m, const sn_prepared_model *p, sn_node_id node,
+                                      size_t max_output_bytes, const sinter_value *const *in, sinter_value **outs,
+                                      sinter_error *err)
 {
-    interpreter it = {.m = m, .p = p, .err = err};
+    interpreter it = {.m = m, .p = p, .max_output = max_output_bytes, .err = err};
     sinter_status status = evaluate(&it, node, in, outs);
     free_tables(&it);
     return status;
+}
+
+sinter_status sn_evaluate_node(const sn_model *m, const sn_prepared_model *p, sn_node_id node,
+                               const sinter_value *const *in, sinter_value **outs, sinter_error *err)
+{
+    return sn_evaluate_node_within(m, p, node, MAX_OUTPUT_BYTES, in, outs, err);
 }

@@ -31,7 +31,7 @@ typedef struct unary_params {
     X(celu, x < 0 ? a * expm1(x / a) : x)                                                                              \
     X(thresholded_relu, x > a ? x : 0)                                                                                 \
     X(shrink, x < -a ? x + b : x > a ? x - b : 0)                                                                      \
-    X(gelu, (real)0.5 * x * (1 + erf(x * (real)0.70710678118654752440)))                                               \
+    X(gelu, (real)0.5 * x * erfc(-x * (real)0.70710678118654752440))                                                    \
     X(gelu_tanh,                                                                                                       \
       (real)0.5 * x * (1 + tanh((real)0.79788456080286535588 * (x + (real)0.044715 * x * x * x))))                     \
     X(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))                                                            \

@@ -12,12 +12,12 @@
 static sinter_status check_budget(sn_import *x)
 {
     const sn_model *m = x->m;
-    size_t limit = SN_MODEL_FLOOR + SN_MODEL_FACTOR * x->wire->slim.n;
+    size_t limit = SN_MODEL_FLOOR + SN_MODEL_FACTOR * x->wire->structure;
     size_t used = m->arena.total + m->n_values * sizeof *m->values + m->n_nodes * sizeof *m->nodes;
     if (used <= limit) return SINTER_OK;
     return sn_fail(x->err, SINTER_TOO_LARGE,
                    "%zu bytes of structure need more than %zu bytes of memory: too many tiny nodes and names",
-                   x->wire->slim.n, limit);
+                   x->wire->structure, limit);
 }
 
 static sinter_status define(sn_import *x, sn_scope *scope, const char *text, const sn_type *type, sn_value_id *out)

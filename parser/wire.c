@@ -306,7 +306,8 @@ static sinter_status unpack(sn_wire *wire, const ProtobufCMessageDescriptor *roo
                             sinter_error *err)
 {
     ProtobufCAllocator allocator = {budgeted_alloc, free_nothing, wire};
-    wire->budget = SN_UNPACK_FLOOR + SN_UNPACK_FACTOR * wire->slim.n;
+    wire->structure = wire->slim.n < wire->size ? wire->slim.n : wire->size; /* padding is not the file's */
+    wire->budget = SN_UNPACK_FLOOR + SN_UNPACK_FACTOR * wire->structure;
     static const uint8_t nothing[1];
     const uint8_t *bytes = wire->slim.p ? (const uint8_t *)wire->slim.p : nothing;
     *message = protobuf_c_message_unpack(root, &allocator, wire->slim.n, bytes);
@@ -314,7 +315,7 @@ static sinter_status unpack(sn_wire *wire, const ProtobufCMessageDescriptor *roo
     if (wire->exhausted)
         return sn_fail(err, SINTER_TOO_LARGE,
                        "%s: unpacking its %zu bytes of structure needs more than %zu bytes of memory: too many tiny fields",
-                       root->short_name, wire->slim.n, wire->budget);
+                       root->short_name, wire->structure, wire->budget);
     return sn_fail(err, SINTER_INVALID_MODEL, "%s: a field cannot be decoded", root->short_name);
 }
 

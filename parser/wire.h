@@ -34,6 +34,7 @@ typedef struct sn_wire {
     size_t n_spans, spans_capacity;
     sn_wire_payload *payloads;
     size_t n_payloads, payloads_capacity;
+    size_t structure;  /* bytes of the file that are no payloads */
     sn_arena unpacked; /* what protobuf-c made of `slim` */
     size_t budget;     /* of `unpacked` */
     bool exhausted;

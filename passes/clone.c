@@ -83,17 +83,26 @@ static bool clone_initializers(sn_cloner *c, sn_graph_id from, sn_graph_id into)
 
 static sinter_status clone_body(sn_cloner *c, sn_graph_id from, sn_node_id owner, sn_graph_id *out);
 
-/* What an attribute that refers to one of the function stands for; NULL: it is left out. */
-static const sn_attr *resolve(const sn_cloner *c, const sn_attr *a)
+static const sn_attr *find_attr(const sn_attr *attrs, size_t n, sn_str name)
 {
-    if (a->ref_attr_name.n == 0 || !c->function) return a;
-    const sn_model *m = c->x->model;
-    const sn_node *call = &m->nodes[c->call];
-    for (size_t i = 0; i < call->n_attrs; i++)
-        if (sn_str_eq(call->attrs[i].name, a->ref_attr_name)) return &call->attrs[i];
-    for (size_t i = 0; i < c->function->n_defaults; i++)
-        if (sn_str_eq(c->function->defaults[i].name, a->ref_attr_name)) return &c->function->defaults[i];
+    for (size_t i = 0; i < n; i++)
+        if (sn_str_eq(attrs[i].name, name)) return &attrs[i];
     return NULL;
+}
+
+/* What an attribute that refers to one of the function stands for, and the frame it was written in; NULL: it is left out. The call's own
+ * attribute may refer to one of the function that the call is in, and so on outwards. */
+static const sn_attr *resolve(const sn_cloner *c, const sn_attr *a, const sn_call_frame **frame)
+{
+    *frame = c->frame;
+    while (a && a->ref_attr_name.n > 0 && *frame) {
+        const sn_node *call = &c->x->model->nodes[(*frame)->call];
+        const sn_attr *given = find_attr(call->attrs, call->n_attrs, a->ref_attr_name);
+        if (!given) return find_attr((*frame)->function->defaults, (*frame)->function->n_defaults, a->ref_attr_name);
+        a = given;
+        *frame = (*frame)->caller;
+    }
+    return a;
 }
 
 static sinter_status clone_attr_graphs(sn_cloner *c, sn_attr *a, sn_node_id owner)
@@ -133,13 +142,17 @@ static bool retain_payload(sn_model *m, sn_attr *a)
 
 static sinter_status clone_attr(sn_cloner *c, const sn_attr *written, sn_node_id node)
 {
-    const sn_attr *source = resolve(c, written);
+    const sn_call_frame *frame, *here = c->frame;
+    const sn_attr *source = resolve(c, written, &frame);
     if (!source) return SINTER_OK;
     sn_attr copy = *source;
     copy.name = written->name;
     bool graphs = copy.type == SN_ATTR_GRAPH || copy.type == SN_ATTR_GRAPHS;
     if (graphs && copy.ref_attr_name.n == 0) {
-        SN_TRY(clone_attr_graphs(c, &copy, node));
+        c->frame = frame;
+        sinter_status status = clone_attr_graphs(c, &copy, node);
+        c->frame = here;
+        SN_TRY(status);
     } else if (!retain_payload(c->x->model, &copy)) {
         return sn_pass_no_memory(c->x);
     }

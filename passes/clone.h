@@ -10,6 +10,13 @@
 
 #include "passes/rewrite.h"
 
+/* A call that is being expanded: attributes of the body may refer to the call's. */
+typedef struct sn_call_frame {
+    const sn_function *function;
+    sn_node_id call;
+    const struct sn_call_frame *caller; /* NULL: called from the main graph */
+} sn_call_frame;
+
 typedef struct sn_cloner sn_cloner;
 struct sn_cloner {
     sn_pass_context *x;
@@ -17,9 +24,7 @@ struct sn_cloner {
     sn_value_id *targets; /* by value id: an existing value that its copy must be; SN_NONE: make a new one */
     size_t n_values;
     sn_str prefix;        /* of new names; "" for none */
-    /* Attributes of the call that is being expanded, for attributes that refer to them; NULL function: there are none. */
-    const sn_function *function;
-    sn_node_id call;
+    const sn_call_frame *frame; /* the innermost call; NULL: none */
     /* Offers a node before it is copied: *done says that it was dealt with. May be NULL. */
     sinter_status (*expand)(sn_cloner *c, sn_node_id node, sn_graph_id into, bool *done);
     void *user;

@@ -186,7 +186,7 @@ bool sn_report_settle(sinter_report *r, const sn_model *m, const char *pass)
         if (record->node == SN_NONE || !m->nodes[record->node].dead) continue;
         record->node = SN_NONE;
         record->verdict = SINTER_BN_FOLDED;
-        record->reason = sn_arena_printf(&r->arena, "removed by %s: nothing that the model returns needs it", pass);
+        record->reason = sn_arena_printf(&r->arena, "not needed at run time: %s computed it in advance or found it unread", pass);
         if (!record->reason.p) {
             record->reason = SN_STR("");
             return false;
@@ -203,6 +203,9 @@ bool sn_report_add_note(sinter_report *r, const char *format, ...)
     sn_str note = format_text(&r->arena, format, args);
     va_end(args);
     if (!note.p) return false;
+    /* Later rounds of the pipeline find again what they could not change. */
+    for (size_t i = 0; i < r->n_notes; i++)
+        if (sn_str_eq(r->notes[i], note)) return true;
     r->notes[r->n_notes++] = note;
     return true;
 }

@@ -175,6 +175,13 @@ bool sn_bypass_node(sn_model *m, sn_node_id node, sn_value_id value)
     return true;
 }
 
+void sn_take_name(sn_model *m, sn_value_id fresh, sn_value_id dead)
+{
+    sn_str name = m->values[dead].name;
+    m->values[dead].name = m->values[fresh].name;
+    m->values[fresh].name = name;
+}
+
 bool sn_dtype_is_real(sinter_dtype dtype)
 {
     return dtype == SINTER_FLOAT || dtype == SINTER_DOUBLE || dtype == SINTER_FLOAT16 || dtype == SINTER_BFLOAT16;

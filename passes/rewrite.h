@@ -50,6 +50,9 @@ void sn_drop_if_unused(sn_model *m, sn_value_id value);
  * asked sn_can_replace_uses and knows that no other output is read. What it leaves unread is dropped when constant. */
 bool sn_bypass_node(sn_model *m, sn_node_id node, sn_value_id value);
 
+/* Gives a new value the name of a dead one of the same graph, which it has replaced. */
+void sn_take_name(sn_model *m, sn_value_id fresh, sn_value_id dead);
+
 /* float16, bfloat16, float or double */
 bool sn_dtype_is_real(sinter_dtype dtype);
 

@@ -3,7 +3,7 @@
 
 static const sn_impl impls[] = {
 #define SN_IMPL(domain, op_type, name, function)                                                                       \
-    {domain, op_type, name, sn_##function##_accepts, sn_##function##_prepare, sn_##function##_run},
+    {domain, op_type, name, sn_##function##_impl_accepts, sn_##function##_impl_prepare, sn_##function##_impl_run},
 #include "runtime/impls.def"
 #undef SN_IMPL
 };

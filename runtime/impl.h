@@ -34,7 +34,8 @@ typedef struct sn_impl_site {
 /* What run gets: raw pointers, everything else was settled in prepare. */
 typedef struct sn_impl_run {
     const void *state;              /* what prepare returned */
-    const void *const *in;          /* NULL: left out */
+    const void *const *in;          /* n_in; NULL: left out */
+    size_t n_in;
     void *const *out;
     void *scratch;                  /* scratch_size bytes, SN_ALIGNMENT-aligned */
     sinter_pool *pool;              /* NULL: serial */
@@ -61,10 +62,10 @@ static inline bool sn_site_has(const sn_impl_site *site, size_t i) { return i < 
 
 /* The functions of the rows in impls.def. */
 #define SN_IMPL(domain, op_type, name, function)                                                                       \
-    bool sn_##function##_accepts(const sn_impl_site *site);                                                            \
-    sinter_status sn_##function##_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,                \
+    bool sn_##function##_impl_accepts(const sn_impl_site *site);                                                            \
+    sinter_status sn_##function##_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,                \
                                           sinter_error *err);                                                          \
-    void sn_##function##_run(const sn_impl_run *r);
+    void sn_##function##_impl_run(const sn_impl_run *r);
 #include "runtime/impls.def"
 #undef SN_IMPL
 

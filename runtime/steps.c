@@ -179,8 +179,12 @@ static sinter_status run_impl(sn_state *s, const sn_step *step)
     void **out = (void **)(in + node->n_in);
     for (size_t i = 0; i < node->n_in; i++) in[i] = node->in[i] == SN_NONE ? NULL : s->values[node->in[i]]->data;
     for (size_t i = 0; i < node->n_out; i++) out[i] = node->out[i] == SN_NONE ? NULL : s->values[node->out[i]]->data;
-    sn_impl_run run = {
-        .state = step->impl_state, .in = in, .out = out, .scratch = s->impl_scratch, .pool = s->session->pool};
+    sn_impl_run run = {.state = step->impl_state,
+                       .in = in,
+                       .n_in = node->n_in,
+                       .out = out,
+                       .scratch = s->impl_scratch,
+                       .pool = s->session->pool};
     step->impl->run(&run);
     return SINTER_OK;
 }

@@ -1,7 +1,8 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/dtype.h"
@@ -57,7 +58,8 @@ static void every_half_goes_there_and_back(void **state)
     assert_true(isinf(sn_half_to_float(0x7C00)) && isnan(sn_half_to_float(0x7E01)));
 }
 
-/* Neighbours, exact ties and what lies beside them: the float path must agree with the double path and with the tie rule. */
+/* Neighbours, exact ties and what lies beside them: the float path must agree with the double path and with the tie
+ * rule. */
 static void halves_round_to_nearest_even(void **state)
 {
     (void)state;
@@ -95,7 +97,7 @@ static void bfloat16_rounds_and_keeps_nan(void **state)
             if ((b & 0x7F80) != 0) assert_int_equal(sn_double_to_bfloat16((double)f), b);
         }
     }
-    assert_int_equal(sn_float_to_bfloat16(1.0f + 0x1p-8f), 0x3F80);          /* tie to even */
+    assert_int_equal(sn_float_to_bfloat16(1.0f + 0x1p-8f), 0x3F80); /* tie to even */
     assert_int_equal(sn_float_to_bfloat16(1.0f + 0x1p-8f + 0x1p-23f), 0x3F81);
     assert_int_equal(sn_float_to_bfloat16(3.4e38f), 0x7F80);
     assert_int_equal(sn_double_to_bfloat16(1e39), 0x7F80);
@@ -111,8 +113,10 @@ static void small_floats_go_there_and_back(void **state)
         for (unsigned b = 0; b < (types[t] == SINTER_FLOAT4E2M1 ? 16u : 256u); ++b) {
             float f = sn_small_float_to_float(types[t], (uint8_t)b);
             uint8_t back = sn_float_to_small_float(types[t], f, false);
-            if (isnan(f)) assert_true(isnan(sn_small_float_to_float(types[t], back)));
-            else assert_int_equal(back, b);
+            if (isnan(f))
+                assert_true(isnan(sn_small_float_to_float(types[t], back)));
+            else
+                assert_int_equal(back, b);
         }
 }
 
@@ -126,21 +130,36 @@ static void small_floats_match_the_standard(void **state)
 {
     (void)state;
     static const small_case cases[] = {
-        {SINTER_FLOAT8E4M3FN, 0.47892547f, 0x2F, 0x2F},   {SINTER_FLOAT8E4M3FN, 448, 0x7E, 0x7E},
-        {SINTER_FLOAT8E4M3FN, 464, 0x7E, 0x7E},           {SINTER_FLOAT8E4M3FN, 465, 0x7E, 0x7F},
-        {SINTER_FLOAT8E4M3FN, 1e6f, 0x7E, 0x7F},          {SINTER_FLOAT8E4M3FN, -INFINITY, 0xFE, 0xFF},
-        {SINTER_FLOAT8E4M3FN, -1e-7f, 0x80, 0x80},        {SINTER_FLOAT8E4M3FN, 0x1p-9f, 0x01, 0x01},
-        {SINTER_FLOAT8E4M3FN, 0x1p-10f, 0x00, 0x00},      {SINTER_FLOAT8E4M3FNUZ, 0.81910545f, 0x3D, 0x3D},
-        {SINTER_FLOAT8E4M3FNUZ, 1e6f, 0x7F, 0x80},        {SINTER_FLOAT8E4M3FNUZ, -1e6f, 0xFF, 0x80},
-        {SINTER_FLOAT8E4M3FNUZ, -1e-7f, 0x00, 0x00},      {SINTER_FLOAT8E5M2, 0.7229038f, 0x3A, 0x3A},
-        {SINTER_FLOAT8E5M2, 1e6f, 0x7B, 0x7C},            {SINTER_FLOAT8E5M2, -INFINITY, 0xFB, 0xFC},
-        {SINTER_FLOAT8E5M2FNUZ, 0.81910545f, 0x3F, 0x3F}, {SINTER_FLOAT8E5M2FNUZ, -INFINITY, 0xFF, 0x80},
-        {SINTER_FLOAT4E2M1, 0.25f, 0x0, 0x0},             {SINTER_FLOAT4E2M1, -3.5f, 0xE, 0xE},
-        {SINTER_FLOAT4E2M1, -8, 0xF, 0xF},                {SINTER_FLOAT4E2M1, INFINITY, 0x7, 0x7},
-        {SINTER_FLOAT4E2M1, 1.05f, 0x2, 0x2},             {SINTER_FLOAT4E2M1, -0.0f, 0x8, 0x8},
-        {SINTER_FLOAT8E8M0, 0, 0x00, 0x00},               {SINTER_FLOAT8E8M0, 0.124f, 0x7C, 0x7C},
-        {SINTER_FLOAT8E8M0, 1.1f, 0x80, 0x80},            {SINTER_FLOAT8E8M0, 8, 0x82, 0x82},
-        {SINTER_FLOAT8E8M0, 3e38f, 0xFE, 0xFF},           {SINTER_FLOAT8E8M0, -1, 0xFF, 0xFF},
+        {SINTER_FLOAT8E4M3FN, 0.47892547f, 0x2F, 0x2F},
+        {SINTER_FLOAT8E4M3FN, 448, 0x7E, 0x7E},
+        {SINTER_FLOAT8E4M3FN, 464, 0x7E, 0x7E},
+        {SINTER_FLOAT8E4M3FN, 465, 0x7E, 0x7F},
+        {SINTER_FLOAT8E4M3FN, 1e6f, 0x7E, 0x7F},
+        {SINTER_FLOAT8E4M3FN, -INFINITY, 0xFE, 0xFF},
+        {SINTER_FLOAT8E4M3FN, -1e-7f, 0x80, 0x80},
+        {SINTER_FLOAT8E4M3FN, 0x1p-9f, 0x01, 0x01},
+        {SINTER_FLOAT8E4M3FN, 0x1p-10f, 0x00, 0x00},
+        {SINTER_FLOAT8E4M3FNUZ, 0.81910545f, 0x3D, 0x3D},
+        {SINTER_FLOAT8E4M3FNUZ, 1e6f, 0x7F, 0x80},
+        {SINTER_FLOAT8E4M3FNUZ, -1e6f, 0xFF, 0x80},
+        {SINTER_FLOAT8E4M3FNUZ, -1e-7f, 0x00, 0x00},
+        {SINTER_FLOAT8E5M2, 0.7229038f, 0x3A, 0x3A},
+        {SINTER_FLOAT8E5M2, 1e6f, 0x7B, 0x7C},
+        {SINTER_FLOAT8E5M2, -INFINITY, 0xFB, 0xFC},
+        {SINTER_FLOAT8E5M2FNUZ, 0.81910545f, 0x3F, 0x3F},
+        {SINTER_FLOAT8E5M2FNUZ, -INFINITY, 0xFF, 0x80},
+        {SINTER_FLOAT4E2M1, 0.25f, 0x0, 0x0},
+        {SINTER_FLOAT4E2M1, -3.5f, 0xE, 0xE},
+        {SINTER_FLOAT4E2M1, -8, 0xF, 0xF},
+        {SINTER_FLOAT4E2M1, INFINITY, 0x7, 0x7},
+        {SINTER_FLOAT4E2M1, 1.05f, 0x2, 0x2},
+        {SINTER_FLOAT4E2M1, -0.0f, 0x8, 0x8},
+        {SINTER_FLOAT8E8M0, 0, 0x00, 0x00},
+        {SINTER_FLOAT8E8M0, 0.124f, 0x7C, 0x7C},
+        {SINTER_FLOAT8E8M0, 1.1f, 0x80, 0x80},
+        {SINTER_FLOAT8E8M0, 8, 0x82, 0x82},
+        {SINTER_FLOAT8E8M0, 3e38f, 0xFE, 0xFF},
+        {SINTER_FLOAT8E8M0, -1, 0xFF, 0xFF},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
         assert_int_equal(sn_float_to_small_float(cases[i].dtype, cases[i].f, true), cases[i].saturated);
@@ -187,13 +206,27 @@ static void storing_saturates(void **state)
 {
     (void)state;
     static const store_case cases[] = {
-        {SINTER_INT8, 127.5, 127},      {SINTER_INT8, -1e9, -128},        {SINTER_INT8, 2.5, 2},
-        {SINTER_INT8, 3.5, 4},          {SINTER_INT8, NAN, 0},            {SINTER_UINT8, -3, 0},
-        {SINTER_UINT8, 300, 255},       {SINTER_INT4, 9, 7},              {SINTER_INT4, -9, -8},
-        {SINTER_UINT4, 99, 15},         {SINTER_INT2, -5, -2},            {SINTER_UINT2, 5, 3},
-        {SINTER_INT16, 1e5, 32767},     {SINTER_UINT16, 1e5, 65535},      {SINTER_INT32, -1e10, INT32_MIN},
-        {SINTER_UINT32, 1e10, UINT32_MAX}, {SINTER_INT64, 1e30, INT64_MAX}, {SINTER_INT64, -INFINITY, INT64_MIN},
-        {SINTER_BOOL, 0.3, 1},          {SINTER_BOOL, 0, 0},              {SINTER_UINT64, -1, 0},
+        {SINTER_INT8, 127.5, 127},
+        {SINTER_INT8, -1e9, -128},
+        {SINTER_INT8, 2.5, 2},
+        {SINTER_INT8, 3.5, 4},
+        {SINTER_INT8, NAN, 0},
+        {SINTER_UINT8, -3, 0},
+        {SINTER_UINT8, 300, 255},
+        {SINTER_INT4, 9, 7},
+        {SINTER_INT4, -9, -8},
+        {SINTER_UINT4, 99, 15},
+        {SINTER_INT2, -5, -2},
+        {SINTER_UINT2, 5, 3},
+        {SINTER_INT16, 1e5, 32767},
+        {SINTER_UINT16, 1e5, 65535},
+        {SINTER_INT32, -1e10, INT32_MIN},
+        {SINTER_UINT32, 1e10, UINT32_MAX},
+        {SINTER_INT64, 1e30, INT64_MAX},
+        {SINTER_INT64, -INFINITY, INT64_MIN},
+        {SINTER_BOOL, 0.3, 1},
+        {SINTER_BOOL, 0, 0},
+        {SINTER_UINT64, -1, 0},
     };
     uint64_t slot;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {

@@ -1,13 +1,13 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/shape.h"
 
-#define SHAPE(...)                                                                                                     \
-    sn_shape_of((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+#define SHAPE(...) sn_shape_of((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 
 static void dims_are_told_apart(void **state)
 {
@@ -113,9 +113,12 @@ static void axes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dims_are_told_apart),      cmocka_unit_test(counting_is_checked),
-        cmocka_unit_test(equality_needs_knowledge), cmocka_unit_test(broadcasting_follows_numpy),
-        cmocka_unit_test(texts),                    cmocka_unit_test(axes),
+        cmocka_unit_test(dims_are_told_apart),
+        cmocka_unit_test(counting_is_checked),
+        cmocka_unit_test(equality_needs_knowledge),
+        cmocka_unit_test(broadcasting_follows_numpy),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(axes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

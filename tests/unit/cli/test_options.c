@@ -1,8 +1,9 @@
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "cli/options.h"
 #include <stdlib.h>
@@ -72,7 +73,7 @@ typedef struct parsed {
 static parsed parse(const char *line)
 {
     parsed p = {0};
-    char *copy = strdup(line), *argv[16], *next = copy;
+    char *copy = strdup(line), *argv[32], *next = copy;
     int argc = 0;
     for (char *word; (word = strsep(&next, " "));) argv[argc++] = word;
     const sn_option_group groups[] = {{table, &p.t}, {0}};

@@ -160,6 +160,45 @@ static void test_declarations_fill_only_what_is_unknown(void **state)
     sn_model_destroy(m);
 }
 
+static void test_small_known_nodes_are_evaluated(void **state)
+{
+    (void)state;
+    sn_model *m = new_model(13);
+    sn_value_id list = initializer(m, "list", int_list(INTS(2, 3))), zero = initializer(m, "zero", int_list(INTS(0)));
+    sn_value_id matrix = value(m, "matrix"), vector = value(m, "vector"), scale = value(m, "scale");
+    (void)node(m, "Unsqueeze", IDS(list, zero), IDS(matrix)); /* rank 2: beyond what `known` can hold */
+    (void)node(m, "Squeeze", IDS(matrix, zero), IDS(vector));
+    sn_node_id constant = node(m, "Constant", NULL, 0, IDS(scale));
+    assert_true(sn_set_attr_float(m, constant, "value_float", 0.5f));
+    inferred r = infer(m);
+    assert_int_equal(r.status, SINTER_OK);
+    assert_non_null(r.facts.values[matrix].constant);
+    assert_dims(r.facts.values[vector], 2);
+    assert_int_equal(r.facts.values[vector].known[1], 3);
+    assert_non_null(r.facts.values[scale].constant);
+    assert_true(*(const float *)r.facts.values[scale].constant->data == 0.5f);
+    free_inferred(&r);
+    sn_model_destroy(m);
+}
+
+static void test_large_or_variable_nodes_are_not_evaluated(void **state)
+{
+    (void)state;
+    sn_model *m = new_model(13);
+    sn_value_id one = initializer(m, "one", int_list(INTS(1))), size = initializer(m, "size", int_list(INTS(65)));
+    sn_value_id large = value(m, "large"), x = input(m, "x", SINTER_INT64, INTS(1)), y = value(m, "y");
+    (void)node(m, "Expand", IDS(one, size), IDS(large));
+    (void)node(m, "Expand", IDS(x, one), IDS(y));
+    inferred r = infer(m);
+    assert_int_equal(r.status, SINTER_OK);
+    assert_null(r.facts.values[large].constant);
+    assert_null(r.facts.values[y].constant);
+    assert_null(r.facts.values[y].known);
+    assert_dims(r.facts.values[large], 65);
+    free_inferred(&r);
+    sn_model_destroy(m);
+}
+
 static void test_contradicting_types_name_the_node(void **state)
 {
     (void)state;
@@ -360,6 +399,8 @@ int main(void)
         cmocka_unit_test(test_initializers_are_constants_unless_overridable),
         cmocka_unit_test(test_numbers_that_look_like_symbols_stay_numbers),
         cmocka_unit_test(test_declarations_fill_only_what_is_unknown),
+        cmocka_unit_test(test_small_known_nodes_are_evaluated),
+        cmocka_unit_test(test_large_or_variable_nodes_are_not_evaluated),
         cmocka_unit_test(test_contradicting_types_name_the_node),
         cmocka_unit_test(test_local_functions_hide_operators),
         cmocka_unit_test(test_if_merges_branches),
