@@ -73,19 +73,25 @@ static size_t column_width(const sn_table *t, size_t column)
     return widest;
 }
 
-static void print_cell(const sn_table *t, size_t cell, size_t width, FILE *out)
+static void print_cell(const sn_table *t, size_t cell, size_t width, bool last, FILE *out)
 {
     size_t column = cell % t->n_columns;
     const char *text = text_of(t, cell);
     size_t used = width_of(text), padding = used < width ? width - used : 0;
-    bool last = column + 1 == t->n_columns;
     if (is_right(t, column)) fprintf(out, "%*s", (int)padding, "");
     sn_print_text(out, text);
     if (!is_right(t, column) && !last) fprintf(out, "%*s", (int)padding, "");
-    if (last)
-        fputc('\n', out);
-    else
-        fprintf(out, "%*s", GAP, "");
+    if (!last) fprintf(out, "%*s", GAP, "");
+}
+
+/* Empty cells at the end of a row are left out, so that no line ends in blanks. */
+static void print_row(const sn_table *t, size_t first, const size_t *widths, FILE *out)
+{
+    size_t n = t->n_columns;
+    while (n > 0 && !text_of(t, first + n - 1)[0]) n--;
+    fprintf(out, "%*s", n > 0 ? GAP : 0, "");
+    for (size_t i = 0; i < n; i++) print_cell(t, first + i, widths[i], i + 1 == n, out);
+    fputc('\n', out);
 }
 
 sinter_status sn_table_print(const sn_table *t, FILE *out, sinter_error *err)
@@ -93,10 +99,7 @@ sinter_status sn_table_print(const sn_table *t, FILE *out, sinter_error *err)
     size_t *widths = t->failed ? NULL : sn_calloc(t->n_columns, sizeof *widths);
     if (!widths) return sn_no_memory(err, "printing a table");
     for (size_t i = 0; i < t->n_columns; i++) widths[i] = column_width(t, i);
-    for (size_t i = 0; i < t->n_cells; i++) {
-        if (i % t->n_columns == 0) fputs("  ", out);
-        print_cell(t, i, widths[i % t->n_columns], out);
-    }
+    for (size_t i = 0; i + t->n_columns <= t->n_cells; i += t->n_columns) print_row(t, i, widths, out);
     sn_free(widths);
     return SINTER_OK;
 }

@@ -100,7 +100,8 @@ typedef struct sn_fact {
     sn_type type;                 /* kind UNKNOWN, dtype UNDEFINED, rank -1 and unknown dims where nothing is known */
     const sinter_value *constant; /* the whole value, when it is known; else NULL */
     /* Elements of a small integer tensor (rank 0 or 1): numbers, symbols or SN_DIM_UNKNOWN, encoded like dims (base/shape.h).
-     * n_known elements; NULL when nothing is known. An int32/int64 constant of rank 0 or 1 is always also here. */
+     * n_known elements; NULL when nothing is known. An int32, int64 or bool constant of rank 0 or 1
+     * and at most SN_MAX_KNOWN elements is always also here. */
     const int64_t *known;
     size_t n_known;
     bool present;                 /* false: an optional input that is left out */

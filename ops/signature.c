@@ -163,6 +163,12 @@ const sn_param *sn_params_at(const sn_params *params, size_t index)
     return &params->items[params->count - 1];
 }
 
+/* An occurrence of a repeated parameter may not be left out, even if there may be none at all. */
+static bool is_required(const sn_param *param)
+{
+    return !param->optional || param->variadic;
+}
+
 /* ---------------------------------------------------------------------------------------------------- arity */
 
 static sinter_status bad_signature(const sn_op *op, sinter_error *err)
@@ -184,14 +190,22 @@ static sinter_status check_count(const sn_model *m, const sn_node *node, const s
                    op->name, count, what, params->max);
 }
 
-static sinter_status check_present(const sn_model *m, const sn_node *node, const sn_op *op, const sn_params *params,
-                                   const sn_value_id *ids, size_t count, const char *what, sinter_error *err)
+static sinter_status missing(const sn_model *m, const sn_node *node, const sn_op *op, const sn_param *param,
+                             const char *what, sinter_error *err)
 {
-    for (size_t i = 0; i < params->count; i++) {
-        if (params->items[i].optional || (i < count && ids[i] != SN_NONE)) continue;
-        sn_str label = label_of(m, node);
-        return sn_fail(err, SINTER_INVALID_MODEL, "node '%.*s' (%s): %s '%.*s' is missing", SN_STR_ARG(label), op->name,
-                       what, SN_STR_ARG(params->items[i].name));
+    sn_str label = label_of(m, node);
+    return sn_fail(err, SINTER_INVALID_MODEL, "node '%.*s' (%s): %s '%.*s' is missing", SN_STR_ARG(label), op->name,
+                   what, SN_STR_ARG(param->name));
+}
+
+static sinter_status check_inputs(const sn_model *m, const sn_node *node, const sn_op *op, const sn_params *params,
+                                  sinter_error *err)
+{
+    size_t last = node->n_in > params->min ? node->n_in : params->min;
+    for (size_t i = 0; i < last; i++) {
+        const sn_param *param = sn_params_at(params, i);
+        bool present = i < node->n_in && node->in[i] != SN_NONE;
+        if (!present && is_required(param)) return missing(m, node, op, param, "input", err);
     }
     return SINTER_OK;
 }
@@ -202,11 +216,11 @@ sinter_status sn_check_arity(const sn_model *m, const sn_node *node, const sn_op
     if (!sn_signature_parse(op->signature, &s)) return bad_signature(op, err);
     SN_TRY(check_count(m, node, op, &s.in, node->n_in, "inputs", err));
     SN_TRY(check_count(m, node, op, &s.out, node->n_out, "outputs", err));
-    SN_TRY(check_present(m, node, op, &s.in, node->in, node->n_in, "input", err));
+    SN_TRY(check_inputs(m, node, op, &s.in, err));
     /* Exporters leave out outputs that nobody reads, required ones too (TopK's values); but code everywhere counts on
      * the first one. */
-    if (s.out.count > 1) s.out.count = 1;
-    return check_present(m, node, op, &s.out, node->out, node->n_out, "output", err);
+    bool complete = s.out.min == 0 || (node->n_out > 0 && (node->out[0] != SN_NONE || s.out.items[0].variadic));
+    return complete ? SINTER_OK : missing(m, node, op, &s.out.items[0], "output", err);
 }
 
 /* ---------------------------------------------------------------------------------------------------- types */
@@ -329,13 +343,15 @@ sinter_status sn_check_values(const sn_eval *x)
                     .op_name = x->op->name,
                     .code = SINTER_INVALID_INPUT,
                     .err = x->err};
-    for (size_t i = 0; i < s.in.count; i++) {
-        if (s.in.items[i].optional || sn_eval_has(x, i)) continue;
-        return sn_fail(x->err, SINTER_INVALID_INPUT, "node '%.*s' (%s): input '%.*s' is missing", SN_STR_ARG(c.label),
-                       c.op_name, SN_STR_ARG(s.in.items[i].name));
-    }
-    for (size_t i = 0; i < x->n_in; i++) {
-        if (x->in[i]) SN_TRY(check_one(&c, i, seen_in_value(x->in[i])));
+    size_t last = x->n_in > s.in.min ? x->n_in : s.in.min;
+    for (size_t i = 0; i < last; i++) {
+        const sn_param *param = sn_params_at(&s.in, i);
+        if (sn_eval_has(x, i)) {
+            SN_TRY(check_one(&c, i, seen_in_value(x->in[i])));
+        } else if (param && is_required(param)) {
+            return sn_fail(x->err, SINTER_INVALID_INPUT, "node '%.*s' (%s): input '%.*s' is missing",
+                           SN_STR_ARG(c.label), c.op_name, SN_STR_ARG(param->name));
+        }
     }
     return SINTER_OK;
 }

@@ -53,8 +53,6 @@ static sinter_status lower(sn_pass_context *x, sn_node_id node, sn_arena *a)
     if (status != SINTER_OK)
         return sn_report_kept(x->report, node, SN_REASON_UNFIT, "%s", why.text) ? SINTER_OK : sn_pass_no_memory(x);
 
-    const sn_bn_record *record = sn_report_bn_of(x->report, node);
-    const char *reason = record && record->reason.n > 0 ? record->reason.p : "no linear operator next to it";
     sinter_dtype dtype = sn_pass_dtype(x, m->nodes[node].in[0]) == SINTER_DOUBLE ? SINTER_DOUBLE : SINTER_FLOAT;
     sn_value_id values[2];
     status = make_vector(x, node, "scale", dtype, scale, n, &values[0]);
@@ -62,8 +60,7 @@ static sinter_status lower(sn_pass_context *x, sn_node_id node, sn_arena *a)
     if (status == SINTER_UNSUPPORTED) return SINTER_OK; /* beyond float: it runs as it is */
     SN_TRY(status);
     SN_TRY(rewrite(x, node, values[0], values[1]));
-    return sn_report_lowered(x->report, node, "%s; runs as one multiply-add per element", reason) ? SINTER_OK
-                                                                                               : sn_pass_no_memory(x);
+    return sn_report_lowered(x->report, node) ? SINTER_OK : sn_pass_no_memory(x);
 }
 
 sinter_status sn_pass_lower_bn(sn_pass_context *x)

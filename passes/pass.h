@@ -80,7 +80,7 @@ bool sn_report_add_note(sinter_report *r, const char *format, ...) __attribute__
 /* The verdicts. Each is a no-op for a node that has no row; false only when memory is out. */
 bool sn_report_folded(sinter_report *r, const sn_model *m, sn_node_id bn, sn_node_id into, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-bool sn_report_lowered(sinter_report *r, sn_node_id bn, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool sn_report_lowered(sinter_report *r, sn_node_id bn); /* adds to the reason why it was not folded */
 bool sn_report_kept(sinter_report *r, sn_node_id bn, enum sn_reason weight, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Says what the bn_stats policy did, in front of whatever reason follows. */

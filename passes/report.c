@@ -136,17 +136,17 @@ bool sn_report_folded(sinter_report *r, const sn_model *m, sn_node_id bn, sn_nod
     return ok;
 }
 
-bool sn_report_lowered(sinter_report *r, sn_node_id bn, const char *format, ...)
+bool sn_report_lowered(sinter_report *r, sn_node_id bn)
 {
     sn_bn_record *record = sn_report_bn_of(r, bn);
     if (!record) return true;
-    va_list args;
-    va_start(args, format);
-    bool ok = set_reason(r, record, format, args);
-    va_end(args);
+    const char *why = record->reason.n > 0 ? record->reason.p : "no linear operator next to it";
+    sn_str reason = sn_arena_printf(&r->arena, "%s; it runs as one multiply-add per element", why);
+    if (!reason.p) return false;
+    record->reason = reason;
     record->verdict = SINTER_BN_LOWERED;
     record->node = SN_NONE;
-    return ok;
+    return true;
 }
 
 bool sn_report_kept(sinter_report *r, sn_node_id bn, enum sn_reason weight, const char *format, ...)

@@ -9,7 +9,7 @@
 #include "base/size.h"
 #include <math.h>
 
-#define SLACK          16    /* floats behind the padded image that whole vectors may read */
+#define SLACK          32    /* floats behind the padded image that whole vectors may read */
 #define SERIAL_WORK    65536 /* multiply-adds below which waking others costs more than it gains */
 #define POSITIONS      256   /* per unit of work: see N_BLOCK in the kernels */
 
@@ -292,7 +292,9 @@ static void depthwise_channels(void *context, size_t begin, size_t end, int work
     const conv_state *s = c->s;
     (void)worker;
     for (size_t i = begin; i < end; i++) {
-        sn_depthwise p = {.source = c->source + i / s->conv.m * s->plane,
+        size_t channel = i / s->conv.m * s->plane;
+        sn_depthwise p = {.source = c->source + channel,
+                          .readable = c->readable - channel,
                           .weights = c->weights + i * s->conv.taps,
                           .bias = c->bias ? c->bias[i] : 0,
                           .taps = s->conv.taps,

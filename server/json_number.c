@@ -100,7 +100,7 @@ static double slow_double(const char *p, const char *end, const decimal *d)
     char text[840];
     size_t n = 0;
     int64_t exponent = 0;
-    bool point = false, significant = false;
+    bool point = false, significant = false, dropped = false;
     if (d->negative) text[n++] = '-', p++;
     for (; p < end && (is_digit(*p) || *p == '.'); p++) {
         if (*p == '.') {
@@ -111,12 +111,15 @@ static double slow_double(const char *p, const char *end, const decimal *d)
         if (n < 800) {
             if (significant) text[n++] = *p;
             if (point) exponent--;
-        } else if (!point) {
-            exponent++;
+        } else {
+            dropped |= *p != '0';
+            if (!point) exponent++;
         }
     }
-    text[n++] = '1';
-    exponent--;
+    if (dropped) {
+        text[n++] = '1';
+        exponent--;
+    }
     /* take_apart has the written exponent plus what its own 19 digits shifted: recover the written one from the text.
      */
     long long written = 0;

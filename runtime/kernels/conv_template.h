@@ -46,16 +46,41 @@ static void copy_runs_exactly(const run_of_positions *runs, size_t n_runs, const
     }
 }
 
+/* Every second element; may run over the end of a run like copy_runs, and reads 2 VL elements at a time. */
+static void copy_second(const run_of_positions *runs, size_t n_runs, const float *source, float *line)
+{
+    for (size_t r = 0; r < n_runs; r++) {
+        const float *from = source + runs[r].base;
+        float *to = line + runs[r].first;
+        for (size_t i = 0; i < runs[r].count; i += VL) {
+            vf_store(to + i, vf_even(vf_load(from + 2 * i), vf_load(from + 2 * i + VL)));
+        }
+    }
+}
+
 static void copy_strided(const run_of_positions *runs, size_t n_runs, const float *source, float *line, size_t step)
 {
     for (size_t r = 0; r < n_runs; r++) {
         const float *from = source + runs[r].base;
         float *to = line + runs[r].first;
-        if (step == 2) {
-            for (size_t i = 0; i < runs[r].count; i++) to[i] = from[2 * i];
-        } else {
-            for (size_t i = 0; i < runs[r].count; i++) to[i] = from[step * i];
-        }
+        for (size_t i = 0; i < runs[r].count; i++) to[i] = from[step * i];
+    }
+}
+
+/* One line of a panel. `reach`: how far its runs read when they read whole vectors. */
+static void gather_line(const sn_conv *p, const run_of_positions *runs, size_t n_runs, size_t offset, size_t reach,
+                        float *line)
+{
+    const float *source = p->source + offset;
+    bool whole_vectors = offset + reach <= p->readable;
+    if (p->step[2] == 1 && whole_vectors) {
+        copy_runs(runs, n_runs, source, line);
+    } else if (p->step[2] == 1) {
+        copy_runs_exactly(runs, n_runs, source, line);
+    } else if (p->step[2] == 2 && whole_vectors) {
+        copy_second(runs, n_runs, source, line);
+    } else {
+        copy_strided(runs, n_runs, source, line, p->step[2]);
     }
 }
 
@@ -67,19 +92,13 @@ static void conv_panel(const void *context, size_t k0, size_t k, size_t n, size_
     size_t channel = k0 / p->taps, tap = k0 % p->taps;
     size_t reach = 0; /* how far the runs read, vectors included */
     for (size_t r = 0; r < n_runs; r++) {
-        size_t end = runs[r].base + (runs[r].count + VL - 1) / VL * VL;
+        size_t end = runs[r].base + (runs[r].count + VL - 1) / VL * VL * p->step[2];
         reach = end > reach ? end : reach;
     }
     for (size_t i = 0; i < k; i++) {
         size_t offset = channel * p->plane + p->tap_offset[tap];
         float *line = panel + i * TILE_COLUMNS;
-        if (p->step[2] != 1) {
-            copy_strided(runs, n_runs, p->source + offset, line, p->step[2]);
-        } else if (offset + reach <= p->readable) {
-            copy_runs(runs, n_runs, p->source + offset, line);
-        } else {
-            copy_runs_exactly(runs, n_runs, p->source + offset, line);
-        }
+        gather_line(p, runs, n_runs, offset, reach, line);
         if (columns < TILE_COLUMNS) memset(line + columns, 0, (TILE_COLUMNS - columns) * sizeof(float));
         if (++tap == p->taps) {
             tap = 0;
@@ -105,62 +124,71 @@ static void conv(const sn_conv *p, size_t m0, size_t m1, size_t n0, size_t n1, f
 
 /* ------------------------------------------------------------------------------------------------ depthwise */
 
-/* `count` positions of one output row with stride 1: whole vectors, then single elements. */
-static void depthwise_row(const sn_depthwise *p, const float *source, float *target, size_t count)
+/* VL sources of neighbouring positions. */
+KERNEL_INLINE vf depthwise_load(const float *from, size_t step)
 {
-    vf lo = vf_splat(p->lo), hi = vf_splat(p->hi), bias = vf_splat(p->bias);
-    size_t i = 0;
-    for (; i + 2 * VL <= count; i += 2 * VL) {
-        vf a = bias, b = bias;
-        for (size_t t = 0; t < p->taps; t++) {
-            const float *from = source + p->tap_offset[t] + i;
-            vf w = vf_splat(p->weights[t]);
-            a = vf_fma(w, vf_load(from), a);
-            b = vf_fma(w, vf_load(from + VL), b);
-        }
-        vf_store(target + i, vf_clamp(a, lo, hi));
-        vf_store(target + i + VL, vf_clamp(b, lo, hi));
-    }
-    while (i < count) {
-        size_t n = smaller(VL, count - i);
-        vf a = bias;
-        for (size_t t = 0; t < p->taps; t++) {
-            const float *from = source + p->tap_offset[t] + i;
-            a = vf_fma(vf_splat(p->weights[t]), n == VL ? vf_load(from) : vf_load_part(from, n), a);
-        }
-        a = vf_clamp(a, lo, hi);
-        memcpy(target + i, &a, n * sizeof(float));
-        i += n;
-    }
+    if (step == 1) return vf_load(from);
+    if (step == 2) return vf_even(vf_load(from), vf_load(from + VL));
+    vf x = {0};
+    for (size_t j = 0; j < VL; j++) x[j] = from[j * step];
+    return x;
 }
 
-static void depthwise_row_strided(const sn_depthwise *p, const float *source, float *target, size_t count)
+KERNEL_INLINE vf depthwise_vector(const sn_depthwise *p, const float *source, size_t step)
 {
-    vf lo = vf_splat(p->lo), hi = vf_splat(p->hi);
+    vf a = vf_splat(p->bias);
+    for (size_t t = 0; t < p->taps; t++) {
+        a = vf_fma(vf_splat(p->weights[t]), depthwise_load(source + p->tap_offset[t], step), a);
+    }
+    return vf_clamp(a, vf_splat(p->lo), vf_splat(p->hi));
+}
+
+/* Fewer than VL positions where whole vectors would read too far. */
+static void depthwise_rest(const sn_depthwise *p, const float *source, float *target, size_t count)
+{
+    vf a = vf_splat(p->bias);
+    for (size_t t = 0; t < p->taps; t++) {
+        const float *from = source + p->tap_offset[t];
+        vf x = {0};
+        for (size_t j = 0; j < count; j++) x[j] = from[j * p->step[2]];
+        a = vf_fma(vf_splat(p->weights[t]), x, a);
+    }
+    a = vf_clamp(a, vf_splat(p->lo), vf_splat(p->hi));
+    memcpy(target, &a, count * sizeof *target);
+}
+
+/* One row of output. Its first position reads from `source`, the last tap of it `last` further; `readable` elements follow. */
+KERNEL_INLINE void depthwise_row(const sn_depthwise *p, const float *source, size_t readable, size_t last, float *target,
+                                 const size_t step)
+{
+    size_t count = p->out[2];
     for (size_t i = 0; i < count; i += VL) {
-        size_t n = smaller(VL, count - i);
-        vf a = vf_splat(p->bias);
-        for (size_t t = 0; t < p->taps; t++) {
-            const float *from = source + p->tap_offset[t] + i * p->step[2];
-            vf x = {0};
-            for (size_t j = 0; j < n; j++) x[j] = from[j * p->step[2]];
-            a = vf_fma(vf_splat(p->weights[t]), x, a);
+        const float *from = source + i * step;
+        if (i * step + last + VL * step > readable) {
+            depthwise_rest(p, from, target + i, smaller(VL, count - i));
+        } else if (i + VL <= count) {
+            vf_store(target + i, depthwise_vector(p, from, step));
+        } else {
+            vf v = depthwise_vector(p, from, step);
+            memcpy(target + i, &v, (count - i) * sizeof *target);
         }
-        a = vf_clamp(a, lo, hi);
-        memcpy(target + i, &a, n * sizeof(float));
     }
 }
 
 static void depthwise(const sn_depthwise *p)
 {
     float *target = p->target;
+    size_t last = p->tap_offset[p->taps - 1];
     for (size_t z = 0; z < p->out[0]; z++) {
         for (size_t y = 0; y < p->out[1]; y++, target += p->out[2]) {
-            const float *source = p->source + z * p->step[0] + y * p->step[1];
+            size_t base = z * p->step[0] + y * p->step[1], readable = p->readable - base;
+            const float *source = p->source + base;
             if (p->step[2] == 1) {
-                depthwise_row(p, source, target, p->out[2]);
+                depthwise_row(p, source, readable, last, target, 1);
+            } else if (p->step[2] == 2) {
+                depthwise_row(p, source, readable, last, target, 2);
             } else {
-                depthwise_row_strided(p, source, target, p->out[2]);
+                depthwise_row(p, source, readable, last, target, p->step[2]);
             }
         }
     }

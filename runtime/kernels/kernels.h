@@ -43,7 +43,8 @@ typedef struct sn_conv {
 
 /* One channel of a depthwise convolution. */
 typedef struct sn_depthwise {
-    const float *source; /* padded plane, readable to its end only */
+    const float *source; /* padded plane */
+    size_t readable;     /* elements that may be read from there */
     const float *weights;/* taps */
     float bias;
     size_t taps;

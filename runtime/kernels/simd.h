@@ -83,6 +83,17 @@ KERNEL_INLINE vf vf_load_part(const float *p, size_t n)
     memcpy(&v, p, n * sizeof(float));
     return v;
 }
+/* Elements 0, 2, 4, ... of the 2 VL that a and b hold. */
+KERNEL_INLINE vf vf_even(vf a, vf b)
+{
+#if VL == 16
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#elif VL == 8
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+#endif
+}
 /* Pairwise, always in the same order. */
 KERNEL_INLINE float vf_sum(vf v)
 {

@@ -39,8 +39,7 @@ has "$out" "PASS good" "FAIL wrong: output 'logits': 10 of 10 elements differ, m
 
 # The tolerance decides.
 expect 0 test wrong --atol 1000
-expect 1 test good --rtol 0 --atol 0 --list /dev/null
-has "$err" /dev/null
+expect 1 test wrong --atol 1
 
 # A second data set that fails is named.
 cp -r good two
@@ -58,6 +57,9 @@ has "$out" "PASS zipmap: with model_nozipmap.onnx"
 printf '# must pass\ngood # today\n\n' >list
 expect 0 test good wrong zipmap $tolerance --list list
 has "$out" "FAIL wrong" "NEW  zipmap" "1 newly passing"
+echo "# nothing must pass" >nothing
+expect 0 test wrong $tolerance --list nothing
+has "$out" "FAIL wrong" "0 passed, 1 failed"
 printf 'good\nwrong\n' >list
 expect 1 test good wrong $tolerance --list list
 has "$err" "1 of the cases in 'list' did not pass"

@@ -105,19 +105,20 @@ static void check_convs(const sn_kernels *k)
 {
     for (size_t i = 0; i < N_CASES; i++) {
         check_conv(k, &cases[i], 0);
-        check_conv(k, &cases[i], 16);
+        check_conv(k, &cases[i], 40);
     }
 }
 
 static void check_depthwise(const sn_kernels *k)
 {
-    for (size_t i = 0; i < N_CASES; i++) {
-        const conv_case *c = &cases[i];
+    for (size_t i = 0; i < 2 * N_CASES; i++) {
+        const conv_case *c = &cases[i / 2];
         size_t offsets[64];
         sn_depthwise p = {.tap_offset = offsets, .lo = c->lo, .hi = c->hi, .bias = 0.25f};
         p.taps = fill_geometry(c, p.out, p.step, offsets);
         size_t n = p.out[0] * p.out[1] * p.out[2];
-        float *source = random_floats(plane_of(c), 8), *weights = random_floats(p.taps, 9);
+        p.readable = plane_of(c) + i % 2 * 40;
+        float *source = random_floats(p.readable, 8), *weights = random_floats(p.taps, 9);
         p.source = source;
         p.weights = weights;
         p.target = poisoned_floats(n);

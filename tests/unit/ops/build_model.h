@@ -55,7 +55,7 @@ static inline sinter_value *tensor(sinter_dtype dtype, int rank, const int64_t *
 {
     sinter_value *t;
     assert_int_equal(sinter_tensor_create(dtype, rank, dims, &t, NULL), SINTER_OK);
-    if (sinter_tensor_size(t) > 0) memcpy(sinter_tensor_mutable_data(t), data, sinter_tensor_size(t));
+    if (data) memcpy(sinter_tensor_mutable_data(t), data, sinter_tensor_size(t));
     return t;
 }
 

@@ -157,6 +157,12 @@ static void test_values(void **state)
     in[1] = NULL;
     assert_int_equal(sn_check_values(&x), SINTER_INVALID_INPUT);
     assert_non_null(strstr(err.text, "input 'B' is missing"));
+    sn_op repeated = pair;
+    repeated.signature = "in:T... -> out:T; T=@float";
+    x.op = &repeated;
+    assert_int_equal(sn_check_values(&x), SINTER_INVALID_INPUT); /* the second of three is left out */
+    x.n_in = 1;
+    assert_int_equal(sn_check_values(&x), SINTER_OK);
     sinter_value_release(f);
     sinter_value_release(i);
 }

@@ -108,54 +108,84 @@ static void add_metadata(message *m, uint32_t field)
     add_child(m, field, entry);
 }
 
-/* An attribute of every type, in the order of their numbers. */
+/* What attributes hold. */
+typedef struct contents {
+    message tensor, sparse, body, type;
+} contents;
+
+static contents make_contents(void)
+{
+    contents c = {0};
+    message indices = make_tensor("indices", SINTER_INT64, 1, (int64_t[]){2}), sequence = {0};
+    c.tensor = make_tensor("inside", SINTER_INT32, 1, (int64_t[]){2});
+    add_bytes(&c.tensor, 9, "\1\0\0\0\2\0\0\0", 8);
+    add_text(&c.tensor, 12, "tensor doc");
+    add_metadata(&c.tensor, 16);
+    add_text(&c.tensor, 99, "unknown in tensor");
+    add_bytes(&indices, 9, "\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 16);
+    add_bytes(&c.sparse, 1, c.tensor.p, c.tensor.n);
+    add_child(&c.sparse, 2, indices);
+    add_int(&c.sparse, 3, 4);
+    add_child(&c.body, 1, make_node("Relu", "x", "b"));
+    add_text(&c.body, 2, "body");
+    add_child(&c.body, 12, make_info("b", -1));
+    add_child(&sequence, 1, (message){0});
+    add_child(&c.type, 4, sequence);
+    add_text(&c.type, 6, "DENOTATION");
+    return c;
+}
+
+static void free_contents(contents *c)
+{
+    sn_text_free(&c->tensor);
+    sn_text_free(&c->sparse);
+    sn_text_free(&c->body);
+    sn_text_free(&c->type);
+}
+
+static void add_content(message *a, uint32_t field, const contents *c)
+{
+    switch (field) {
+    case 2:
+    case 7: add_float(a, field, -0.0f); break;
+    case 3:
+    case 8: add_int(a, field, -7); break;
+    case 4:
+    case 9: add_bytes(a, field, "a\0b", 3); break;
+    case 5:
+    case 10: add_bytes(a, field, c->tensor.p, c->tensor.n); break;
+    case 6:
+    case 11: add_bytes(a, field, c->body.p, c->body.n); break;
+    case 14:
+    case 15: add_bytes(a, field, c->type.p, c->type.n); break;
+    default: add_bytes(a, field, c->sparse.p, c->sparse.n); break;
+    }
+}
+
+/* An attribute of every type, its fields in the order of their numbers. */
 static void add_attrs(message *node)
 {
-    static const uint32_t fields[] = {0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 22, 23, 14, 15};
+    static const struct {
+        uint32_t field;
+        int copies;
+    } rows[] = {{0, 0}, {2, 1}, {3, 1},  {4, 1},  {5, 1},  {6, 1},  {7, 2}, {8, 2},
+                {9, 2}, {10, 2}, {11, 2}, {22, 1}, {23, 2}, {14, 1}, {15, 2}};
+    contents c = make_contents();
     for (int type = 1; type <= 14; ++type) {
-        message a = {0}, body = {0}, sparse = {0}, tp = {0}, sequence = {0}, elem = {0};
+        message a = {0};
         char name[16];
+        uint32_t field = rows[type].field;
         snprintf(name, sizeof name, "attr%02d", type);
         add_text(&a, 1, name);
+        for (int i = 0; field < 13 && i < rows[type].copies; ++i) add_content(&a, field, &c);
         add_text(&a, 13, "about it");
+        for (int i = 0; field > 13 && field < 20 && i < rows[type].copies; ++i) add_content(&a, field, &c);
         add_int(&a, 20, type);
-        message tensor = make_tensor("inside", SINTER_INT32, 1, (int64_t[]){2});
-        add_bytes(&tensor, 9, "\1\0\0\0\2\0\0\0", 8);
-        add_text(&tensor, 12, "tensor doc");
-        add_metadata(&tensor, 16);
-        add_text(&tensor, 99, "unknown in tensor");
-        message indices = make_tensor("indices", SINTER_INT64, 1, (int64_t[]){2});
-        add_bytes(&indices, 9, "\1\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 16);
-        add_bytes(&sparse, 1, tensor.p, tensor.n);
-        add_child(&sparse, 2, indices);
-        add_int(&sparse, 3, 4);
-        add_child(&body, 1, make_node("Relu", "x", "b"));
-        add_text(&body, 2, "body");
-        add_child(&body, 12, make_info("b", -1));
-        add_child(&sequence, 1, elem);
-        add_child(&tp, 4, sequence);
-        add_text(&tp, 6, "DENOTATION");
-        int copies = type == SN_ATTR_FLOAT || type == SN_ATTR_INT || type == SN_ATTR_STRING || type == SN_ATTR_TENSOR ||
-                             type == SN_ATTR_GRAPH || type == SN_ATTR_SPARSE_TENSOR || type == SN_ATTR_TYPE_PROTO
-                         ? 1
-                         : 2;
-        for (int i = 0; i < copies; ++i) {
-            uint32_t field = fields[type];
-            if (type == SN_ATTR_FLOAT || type == SN_ATTR_FLOATS) add_float(&a, field, -0.0f);
-            else if (type == SN_ATTR_INT || type == SN_ATTR_INTS) add_int(&a, field, -7 + i);
-            else if (type == SN_ATTR_STRING || type == SN_ATTR_STRINGS) add_bytes(&a, field, "a\0b", 3);
-            else if (type == SN_ATTR_TENSOR || type == SN_ATTR_TENSORS) add_bytes(&a, field, tensor.p, tensor.n);
-            else if (type == SN_ATTR_GRAPH || type == SN_ATTR_GRAPHS) add_bytes(&a, field, body.p, body.n);
-            else if (type == SN_ATTR_TYPE_PROTO || type == SN_ATTR_TYPE_PROTOS) add_bytes(&a, field, tp.p, tp.n);
-            else add_bytes(&a, field, sparse.p, sparse.n);
-        }
+        for (int i = 0; field > 20 && i < rows[type].copies; ++i) add_content(&a, field, &c);
         add_text(&a, 77, "unknown in attribute");
         add_child(node, 5, a);
-        sn_text_free(&tensor);
-        sn_text_free(&body);
-        sn_text_free(&sparse);
-        sn_text_free(&tp);
     }
+    free_contents(&c);
 }
 
 static message function(void)
