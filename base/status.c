@@ -61,14 +61,14 @@ static void set_text(sinter_error *err, sinter_status code, const char *format, 
     memcpy(err->text, text, sizeof text);
 }
 
-sinter_status sn_fail(sinter_error *err, sinter_status code, const char *format, ...)
+int sn_error_set(sinter_error *err, sinter_status code, const char *format, ...)
 {
-    if (!err) return code;
+    if (!err) return 0;
     va_list args;
     va_start(args, format);
     set_text(err, code, format, args);
     va_end(args);
-    return code;
+    return 0;
 }
 
 sinter_status sn_context(sinter_error *err, sinter_status code, const char *format, ...)
@@ -80,9 +80,4 @@ sinter_status sn_context(sinter_error *err, sinter_status code, const char *form
     set_text(&context, code, format, args);
     va_end(args);
     return sn_fail(err, code, "%s: %s", context.text, err->text);
-}
-
-sinter_status sn_no_memory(sinter_error *err, const char *what)
-{
-    return sn_fail(err, SINTER_NO_MEMORY, "out of memory while %s", what);
 }

@@ -9,16 +9,24 @@
 #include <stdarg.h>
 
 /* Fills *err (if not NULL) and returns `code`, so that failing is one statement:
- *     return sn_fail(err, SINTER_INVALID_MODEL, "node '%s' (Conv): weight rank %d, expected 4", ...); */
-sinter_status sn_fail(sinter_error *err, sinter_status code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+ *     return sn_fail(err, SINTER_INVALID_MODEL, "node '%s' (Conv): weight rank %d, expected 4", ...);
+ * A macro, so that the compiler sees which code comes back and knows that outputs are set where a call succeeded. */
+#define sn_fail(err, code, ...) sn_status_after(sn_error_set((err), (code), __VA_ARGS__), (code))
 
 /* Puts "while doing X: " in front of the text that *err already holds, and returns its code. */
 sinter_status sn_context(sinter_error *err, sinter_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* "out of memory while <what>" */
-sinter_status sn_no_memory(sinter_error *err, const char *what);
+#define sn_no_memory(err, what) sn_fail((err), SINTER_NO_MEMORY, "out of memory while %s", (what))
+
+/* Behind sn_fail; returns nothing of interest. */
+int sn_error_set(sinter_error *err, sinter_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static inline sinter_status sn_status_after(int set, sinter_status code)
+{
+    (void)set;
+    return code;
+}
 
 /* Propagates a failure. */
 #define SN_TRY(expression)                                                                                           \

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-sinter_status sn_prepare_fail(sn_prepare *p, sinter_status code, const char *format, ...)
+int sn_prepare_error(sn_prepare *p, sinter_status code, const char *format, ...)
 {
     char text[600];
     va_list args;
@@ -11,7 +11,7 @@ sinter_status sn_prepare_fail(sn_prepare *p, sinter_status code, const char *for
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     sn_str label = sn_node_label(p->model, (sn_node_id)(p->node - p->model->nodes));
-    return sn_fail(p->err, code, "node '%.*s' (%s): %s", SN_STR_ARG(label), p->op->name, text);
+    return sn_error_set(p->err, code, "node '%.*s' (%s): %s", SN_STR_ARG(label), p->op->name, text);
 }
 
 static const char *const type_names[] = {

@@ -128,16 +128,17 @@ static bool copy_text(const sinter_string *s, char *text)
     return true;
 }
 
-static bool parse_integer(const char *text, sinter_dtype to, int64_t *out)
+/* The whole text, or nothing: a NUL in the middle does not end it. */
+static bool parse_integer(const char *text, size_t size, sinter_dtype to, int64_t *out)
 {
     char *end;
     errno = 0;
     if (to == SINTER_UINT64) *out = (int64_t)strtoull(text, &end, 10);
     else *out = strtoll(text, &end, 10);
-    if (*end == '\0' && errno == 0) return true;
+    if (end == text + size && errno == 0) return true;
     double d = strtod(text, &end);
-    if (*end != '\0') return false;
-    sn_store_doubles(SINTER_INT64, &d, 1, out);
+    if (end != text + size) return false;
+    sn_store_doubles(to == SINTER_UINT64 ? to : SINTER_INT64, &d, 1, out);
     return true;
 }
 
@@ -147,15 +148,15 @@ static sinter_status parse_string(sn_eval *x, const sinter_string *s, sinter_dty
     bool ok = copy_text(s, text);
     if (ok && (sn_dtype_is_integer(to) || to == SINTER_BOOL)) {
         int64_t v;
-        ok = parse_integer(text, to, &v);
+        ok = parse_integer(text, s->size, to, &v);
         if (ok) sn_store_int64s(to, &v, to == SINTER_UINT64, 1, dst);
     } else if (ok && to == SINTER_FLOAT) {
         float v = strtof(text, &end);
-        ok = *end == '\0';
+        ok = end == text + s->size;
         if (ok) sn_store_floats(to, &v, 1, dst);
     } else if (ok) {
         double v = strtod(text, &end);
-        ok = *end == '\0';
+        ok = end == text + s->size;
         if (ok) sn_store_doubles(to, &v, 1, dst);
     }
     if (ok) return SINTER_OK;

@@ -5,16 +5,16 @@
 #include <math.h>
 #include <stdio.h>
 
-sinter_status sn_eval_fail(sn_eval *x, sinter_status code, const char *format, ...)
+int sn_eval_error(sn_eval *x, sinter_status code, const char *format, ...)
 {
     char text[600];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (!x->model) return sn_fail(x->err, code, "%s: %s", x->op->name, text);
+    if (!x->model) return sn_error_set(x->err, code, "%s: %s", x->op->name, text);
     sn_str label = sn_node_label(x->model, x->node);
-    return sn_fail(x->err, code, "node '%.*s' (%s): %s", SN_STR_ARG(label), x->op->name, text);
+    return sn_error_set(x->err, code, "node '%.*s' (%s): %s", SN_STR_ARG(label), x->op->name, text);
 }
 
 static bool is_wanted(const sn_eval *x, size_t i)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-sinter_status sn_infer_fail(sn_infer *x, const char *format, ...)
+int sn_infer_error(sn_infer *x, const char *format, ...)
 {
     char text[600];
     va_list args;
@@ -12,7 +12,7 @@ sinter_status sn_infer_fail(sn_infer *x, const char *format, ...)
     va_end(args);
     sn_str label = SN_STR("");
     if (x->model && x->node) label = sn_node_label(x->model, (sn_node_id)(x->node - x->model->nodes));
-    return sn_fail(x->err, SINTER_INVALID_MODEL, "node '%.*s' (%s): %s", SN_STR_ARG(label), x->op ? x->op->name : "?",
+    return sn_error_set(x->err, SINTER_INVALID_MODEL, "node '%.*s' (%s): %s", SN_STR_ARG(label), x->op ? x->op->name : "?",
                    text);
 }
 

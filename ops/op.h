@@ -86,12 +86,13 @@ SINTER_CHECK sinter_status sn_attr_choice(sn_prepare *p, const char *name, const
                                           int *out);
 bool sn_attr_present(const sn_prepare *p, const char *name);
 
-/* Fails with "node 'NAME' (OP): " in front. Usable in prepare, infer and eval. */
-sinter_status sn_prepare_fail(sn_prepare *p, sinter_status code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-sinter_status sn_infer_fail(sn_infer *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
-sinter_status sn_eval_fail(sn_eval *x, sinter_status code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Fails with "node 'NAME' (OP): " in front: for prepare, infer and eval. Macros, as sn_fail is. */
+#define sn_prepare_fail(p, code, ...) sn_status_after(sn_prepare_error((p), (code), __VA_ARGS__), (code))
+#define sn_infer_fail(x, ...)         sn_status_after(sn_infer_error((x), __VA_ARGS__), SINTER_INVALID_MODEL)
+#define sn_eval_fail(x, code, ...)    sn_status_after(sn_eval_error((x), (code), __VA_ARGS__), (code))
+int sn_prepare_error(sn_prepare *p, sinter_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int sn_infer_error(sn_infer *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int sn_eval_error(sn_eval *x, sinter_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---------------------------------------------------------------------------------------------------- infer */
 

@@ -87,20 +87,17 @@ static bool scaled_dim(int64_t dim, float scale, int64_t *out)
 }
 
 /* One scale for all axes, so that the picture keeps its proportions. */
-static bool keep_aspect(aspect_policy policy, const sn_shape *in, const int *axes, size_t n, double *common)
+static double common_scale(aspect_policy policy, const double *scales, const int *axes, size_t n)
 {
-    bool any = false;
-    for (size_t i = 0; i < n; i++) {
-        double scale = common[axes[i]];
-        if (in->dims[axes[i]] == 0) return false;
-        if (!any || (policy == NOT_LARGER ? scale < common[SN_MAX_RANK] : scale > common[SN_MAX_RANK]))
-            common[SN_MAX_RANK] = scale;
-        any = true;
+    double common = scales[axes[0]];
+    for (size_t i = 1; i < n; i++) {
+        double scale = scales[axes[i]];
+        if (policy == NOT_LARGER ? scale < common : scale > common) common = scale;
     }
-    return any;
+    return common;
 }
 
-/* Fills dims and scales (one more entry for scratch) of the axes from sizes; what is wrong, or NULL. */
+/* Fills dims and scales of the axes from sizes; what is wrong, or NULL. */
 static const char *apply_sizes(const resize_params *p, const sn_shape *in, const int *axes, size_t n,
                                const int64_t *sizes, size_t n_sizes, sn_shape *out, double *scales)
 {
@@ -111,9 +108,8 @@ static const char *apply_sizes(const resize_params *p, const sn_shape *in, const
         out->dims[axes[i]] = sizes[i];
         scales[axes[i]] = dim > 0 ? (double)sizes[i] / (double)dim : 1;
     }
-    if (p->policy == STRETCH) return NULL;
-    if (!keep_aspect((aspect_policy)p->policy, in, axes, n, scales)) return "there is no aspect ratio to keep";
-    double common = scales[SN_MAX_RANK];
+    if (p->policy == STRETCH || n == 0) return NULL;
+    double common = common_scale((aspect_policy)p->policy, scales, axes, n);
     for (size_t i = 0; i < n; i++) {
         double v = floor(common * (double)in->dims[axes[i]] + 0.5);
         if (!(v < 0x1p62)) return "a size is too large";
@@ -168,7 +164,7 @@ static sinter_status infer_resize(sn_infer *x)
     const resize_params *p = x->params;
     sn_shape out = *sn_infer_shape(x, 0);
     int axes[SN_MAX_RANK];
-    double scales[SN_MAX_RANK + 1];
+    double scales[SN_MAX_RANK];
     size_t n, n_given;
     const char *wrong = NULL;
     if (out.rank >= 0) {
@@ -212,7 +208,7 @@ static sinter_status resolve_geometry(sn_eval *x, const sn_shape *in, sn_resize_
 {
     const resize_params *p = x->params;
     int axes[SN_MAX_RANK];
-    double scales[SN_MAX_RANK + 1];
+    double scales[SN_MAX_RANK];
     size_t n, slot = scales_slot(x->op);
     const char *wrong;
     if (!resolve_axes(p, in->rank, axes, &n))

@@ -191,11 +191,12 @@ static sinter_status define_outputs(sn_import *x, sn_scope *scope, const Onnx__N
 
 static sinter_status reserve_ids(sn_import *x, size_t n)
 {
-    if (n <= x->ids_capacity) return SINTER_OK;
-    uint32_t *ids = sn_realloc(x->ids, 2 * n * sizeof *ids);
+    if (n < x->ids_capacity) return SINTER_OK;
+    size_t capacity = 2 * n + 16;
+    uint32_t *ids = sn_realloc(x->ids, capacity * sizeof *ids);
     if (!ids) return sn_import_no_memory(x);
     x->ids = ids;
-    x->ids_capacity = 2 * n;
+    x->ids_capacity = capacity;
     return SINTER_OK;
 }
 

@@ -109,16 +109,26 @@ static sinter_status try_fold(sn_pass_context *x, sn_node_id node, bool backward
 
 static enum sn_reason weight_of(sinter_status refusal)
 {
-    if (refusal == SINTER_INVALID_MODEL) return SN_REASON_UNFIT;
-    return refusal == SINTER_NOT_FOUND ? SN_REASON_ALONE : SN_REASON_NEIGHBOUR;
+    return refusal == SINTER_INVALID_MODEL ? SN_REASON_UNFIT : SN_REASON_NEIGHBOUR;
+}
+
+/* "no linear operator next to it" names both neighbours. */
+static sinter_status report_alone(sn_pass_context *x, sn_node_id node, const sinter_error *why)
+{
+    const sn_value *y = &x->model->values[x->model->nodes[node].out[0]];
+    sn_node_id reader = y->n_uses > 0 ? y->uses[0].node : SN_NONE;
+    const char *next = reader == SN_NONE ? "the graph's output" : sn_pass_label(x, reader);
+    const char *input = strncmp(why->text, "its input", 9) == 0 ? why->text : "";
+    bool ok = sn_report_kept(x->report, node, SN_REASON_ALONE, "no linear operator next to it: %s%sits output goes to %s",
+                             input, *input ? ", " : "", next);
+    return ok ? SINTER_OK : sn_pass_no_memory(x);
 }
 
 static sinter_status report_refusal(sn_pass_context *x, sn_node_id node, const sinter_error *why)
 {
-    if (why->code == SINTER_OK || x->model->nodes[node].dead) return SINTER_OK;
-    const char *lead = why->code == SINTER_NOT_FOUND ? "no linear operator next to it: " : "";
-    return sn_report_kept(x->report, node, weight_of(why->code), "%s%s", lead, why->text) ? SINTER_OK
-                                                                                            : sn_pass_no_memory(x);
+    if (why->code == SINTER_OK || !sn_report_bn_of(x->report, node)) return SINTER_OK;
+    if (why->code == SINTER_NOT_FOUND) return report_alone(x, node, why);
+    return sn_report_kept(x->report, node, weight_of(why->code), "%s", why->text) ? SINTER_OK : sn_pass_no_memory(x);
 }
 
 /* Last node first: so a walk begins at the last link of its chain and takes all of it. */

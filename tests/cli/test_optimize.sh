@@ -60,10 +60,10 @@ expect 4 optimize "$model" -o given.onnx --verify -i image=absent.npy
 has "$err" absent.npy
 absent given.onnx
 
-# Numbers so large that folding changes where they overflow: verification fails, nothing is written, the old file stays.
+# Pixels of 1.6e38, so large that folding changes where sums overflow: verification fails, nothing is written, the old file stays.
 {
     head -c 128 "$digits/images/digit_7.npy"
-    for _ in {1..784}; do printf '\xe6\xb1\x61\x7f'; done
+    for _ in {1..784}; do printf '\xc2\xbd\xf0\x7e'; done
 } >huge.npy
 echo old >failed.onnx
 expect 1 optimize "$model" -o failed.onnx --verify -i huge.npy --report report.json

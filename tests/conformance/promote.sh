@@ -6,7 +6,9 @@ need conformance/node.tar.xz
 list=$SINTER_SOURCE_DIR/tests/conformance/pass.txt
 for archive in node simple; do tar -C "$work" -xJf "$SINTER_TEST_DATA/conformance/$archive.tar.xz"; done
 before=$(wc -l <"$list")
-"$SINTER" test "$work"/node/*/ "$work"/simple/*/ --optimize=off --threads 1 --reference |
-    sed -n 's/^PASS \([^: ]*\).*/\1/p' | LC_ALL=C sort -u - "$list" >"$work/new"
+# Failures are expected here: only the passes count.
+"$SINTER" test "$work"/node/*/ "$work"/simple/*/ --skip-list "$SINTER_SOURCE_DIR/tests/conformance/skip.txt" \
+    --optimize=off --threads 1 --reference >"$work/log" || true
+sed -n 's/^PASS \([^: ]*\).*/\1/p' "$work/log" | LC_ALL=C sort -u - "$list" >"$work/new"
 cp "$work/new" "$list"
 echo "pass.txt: $before cases before, $(wc -l <"$list") now"

@@ -18,3 +18,4 @@ mkdir -p "$cases"
     exit 1
 }
 tail -1 "$work/log"
+! grep '^[0-9]* newly passing' "$work/log" || fail "run tests/conformance/promote.sh"

@@ -2,6 +2,7 @@
  * Any bytes as a model file and as lone values. What loads must be valid, and must load again after it was saved, with
  * the same dump: whatever the optimizer did to it.
  */
+#include "base/log.h"
 #include <sinter.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,7 @@ static void try_value(sinter_kind kind, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > MAX_INPUT) return 0;
+    sn_log_set_level(SN_LOG_ERROR);
     try_model(data, size);
     try_value(SINTER_KIND_TENSOR, data, size);
     try_value(SINTER_KIND_SEQUENCE, data, size);

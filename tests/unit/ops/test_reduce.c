@@ -144,10 +144,10 @@ static void test_integers_stay_exact(void **state)
 static void test_log_sum_exp_does_not_overflow(void **state)
 {
     (void)state;
-    assert_values(reduce("ReduceLogSumExp", numbers(SINTER_FLOAT, DIMS(2), NUMBERS(1000, 1000)), INTS(0)),
-                  1000.693147);
+    assert_values(reduce("ReduceLogSumExp", numbers(SINTER_DOUBLE, DIMS(2), NUMBERS(1000, 1000)), INTS(0)),
+                  1000.69314718);
     assert_values(reduce("ReduceLogSumExp", numbers(SINTER_DOUBLE, DIMS(2, 2), NUMBERS(-900, 5, -900, 5)), INTS(0)),
-                  -899.306853, 5.693147);
+                  -899.30685282, 5.69314718);
     sinter_value *out =
         reduce("ReduceLogSumExp", tensor(SINTER_FLOAT, DIMS(2), FLOATS(-INFINITY, -INFINITY)), INTS(0));
     assert_true(*(float *)out->data == -INFINITY);
