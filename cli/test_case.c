@@ -184,32 +184,40 @@ static sinter_status run_case(const char *model, const char *folder, struct dire
     return status;
 }
 
-void sn_case_run(const char *folder, const sn_case_options *o, sn_case_result *out)
+/* "with OTHER MODEL: STATUS: TEXT", each part only where it says something. */
+static void describe(sn_case_result *out, const char *model, sinter_status status, const char *text)
 {
-    *out = (sn_case_result){.verdict = SN_CASE_SKIP};
-    char *model = find_model(folder);
-    if (!model) {
-        snprintf(out->reason, sizeof out->reason, "no backend-test folder: it has no model.onnx");
-        return;
-    }
+    size_t n = strlen(model), m = strlen(alternative_model);
+    bool alternative = n >= m && strcmp(model + n - m, alternative_model) == 0;
+    bool named = status != SINTER_OK && status != SINTER_FAILED;
+    snprintf(out->reason, sizeof out->reason, "%s%s%s%s%s%s", alternative ? "with " : "",
+             alternative ? alternative_model : "", alternative && status != SINTER_OK ? ": " : "",
+             named ? sinter_status_name(status) : "", named ? ": " : "", text);
+}
+
+static void run_model(const char *model, const char *folder, const sn_case_options *o, sn_case_result *out)
+{
+    sinter_error err = {.code = SINTER_OK};
     struct dirent **sets = NULL;
     int n_sets = scandir(folder, &sets, is_data_set, versionsort);
     if (n_sets <= 0) {
         snprintf(out->reason, sizeof out->reason, "no backend-test folder: it has no test_data_set_N");
     } else {
-        sinter_error err = {.code = SINTER_OK};
-        size_t n = strlen(model), m = strlen(alternative_model);
-        bool alternative = n >= m && strcmp(model + n - m, alternative_model) == 0;
         sinter_status status = run_case(model, folder, sets, n_sets, o, &err);
         out->verdict = status == SINTER_OK ? SN_CASE_PASS : SN_CASE_FAIL;
-        snprintf(out->reason, sizeof out->reason, "%s%s%s%s%s", alternative ? "with " : "",
-                 alternative ? alternative_model : "", alternative && status != SINTER_OK ? ": " : "",
-                 status == SINTER_OK || status == SINTER_FAILED ? "" : sinter_status_name(status),
-                 status == SINTER_OK || status == SINTER_FAILED ? "" : ": ");
-        size_t used = strlen(out->reason);
-        snprintf(out->reason + used, sizeof out->reason - used, "%s", err.text);
+        describe(out, model, status, err.text);
     }
     for (int i = 0; i < n_sets; i++) free(sets[i]);
     free(sets);
+}
+
+void sn_case_run(const char *folder, const sn_case_options *o, sn_case_result *out)
+{
+    *out = (sn_case_result){.verdict = SN_CASE_SKIP};
+    char *model = find_model(folder);
+    if (model)
+        run_model(model, folder, o, out);
+    else
+        snprintf(out->reason, sizeof out->reason, "no backend-test folder: it has no model.onnx");
     sn_free(model);
 }

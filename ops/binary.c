@@ -1,7 +1,8 @@
 /*
- * Element-wise operators of two inputs, and the variadic ones (Sum, Mean, Min, Max), which fold the two-input loop over their
- * inputs. Broadcasting is sn_broadcast's, the loops are binary_loops.c's; here are the attributes, the types that have no loop
- * (16-bit floats, the mixed types of Pow) and shape inference, arithmetic on known small integers included.
+ * Element-wise operators of two inputs, and the variadic ones (Sum, Mean, Min, Max), which fold the two-input loop over
+ * their inputs. Broadcasting is sn_broadcast's, the loops are binary_loops.c's; here are the attributes, the types that
+ * have no loop (16-bit floats, the mixed types of Pow) and shape inference, arithmetic on known small integers
+ * included.
  *
  * Before opset 7 broadcasting was an attribute: B's shape is matched from A's dimension `axis` on (`legacy` below).
  * A row starts at the oldest version whose meaning is the same, and takes the types of the newest.
@@ -19,10 +20,10 @@ typedef struct binary_params {
 } binary_params;
 
 enum { /* variants that are not a sn_binary_kind: operators that choose by attribute or swap their operands */
-    BY_FMOD = SN_BINARY_KIND_COUNT,
-    BY_DIRECTION,
-    SWAPPED_LESS,
-    SWAPPED_LESS_OR_EQUAL
+       BY_FMOD = SN_BINARY_KIND_COUNT,
+       BY_DIRECTION,
+       SWAPPED_LESS,
+       SWAPPED_LESS_OR_EQUAL
 };
 
 /* ---------------------------------------------------------------------------------------------------- prepare */
@@ -48,9 +49,7 @@ static sinter_status choose_kind(sn_prepare *p, binary_params *b)
         b->swap = true;
         b->kind = p->op->variant == SWAPPED_LESS ? SN_BINARY_LESS : SN_BINARY_LESS_OR_EQUAL;
         return SINTER_OK;
-    default:
-        b->kind = (sn_binary_kind)p->op->variant;
-        return SINTER_OK;
+    default: b->kind = (sn_binary_kind)p->op->variant; return SINTER_OK;
     }
 }
 
@@ -95,27 +94,16 @@ static int64_t combine_numbers(sn_binary_kind kind, sinter_dtype dtype, int64_t 
     int64_t r;
     bool overflow = false;
     switch (kind) {
-    case SN_BINARY_ADD:
-        overflow = __builtin_add_overflow(a, b, &r);
-        break;
-    case SN_BINARY_SUB:
-        overflow = __builtin_sub_overflow(a, b, &r);
-        break;
-    case SN_BINARY_MUL:
-        overflow = __builtin_mul_overflow(a, b, &r);
-        break;
+    case SN_BINARY_ADD: overflow = __builtin_add_overflow(a, b, &r); break;
+    case SN_BINARY_SUB: overflow = __builtin_sub_overflow(a, b, &r); break;
+    case SN_BINARY_MUL: overflow = __builtin_mul_overflow(a, b, &r); break;
     case SN_BINARY_DIV:
         if (b == 0 || b == -1) return SN_DIM_UNKNOWN;
         r = a / b;
         break;
-    case SN_BINARY_MIN:
-        r = a < b ? a : b;
-        break;
-    case SN_BINARY_MAX:
-        r = a > b ? a : b;
-        break;
-    default:
-        return SN_DIM_UNKNOWN;
+    case SN_BINARY_MIN: r = a < b ? a : b; break;
+    case SN_BINARY_MAX: r = a > b ? a : b; break;
+    default: return SN_DIM_UNKNOWN;
     }
     return overflow || !fits(dtype, r) ? SN_DIM_UNKNOWN : r;
 }
@@ -125,16 +113,11 @@ static int64_t combine(sn_binary_kind kind, sinter_dtype dtype, int64_t a, int64
 {
     if (sn_dim_is_number(a) && sn_dim_is_number(b)) return combine_numbers(kind, dtype, a, b);
     switch (kind) {
-    case SN_BINARY_ADD:
-        return b == 0 ? a : a == 0 ? b : SN_DIM_UNKNOWN;
-    case SN_BINARY_SUB:
-        return b == 0 ? a : a == b && sn_dim_is_symbol(a) ? 0 : SN_DIM_UNKNOWN;
-    case SN_BINARY_MUL:
-        return a == 0 || b == 0 ? 0 : b == 1 ? a : a == 1 ? b : SN_DIM_UNKNOWN;
-    case SN_BINARY_DIV:
-        return b == 1 ? a : SN_DIM_UNKNOWN;
-    default:
-        return SN_DIM_UNKNOWN;
+    case SN_BINARY_ADD: return b == 0 ? a : a == 0 ? b : SN_DIM_UNKNOWN;
+    case SN_BINARY_SUB: return b == 0 ? a : a == b && sn_dim_is_symbol(a) ? 0 : SN_DIM_UNKNOWN;
+    case SN_BINARY_MUL: return a == 0 || b == 0 ? 0 : b == 1 ? a : a == 1 ? b : SN_DIM_UNKNOWN;
+    case SN_BINARY_DIV: return b == 1 ? a : SN_DIM_UNKNOWN;
+    default: return SN_DIM_UNKNOWN;
     }
 }
 
@@ -209,8 +192,10 @@ static void run_binary(sn_binary_kind kind, sinter_dtype dtype, operand a, opera
         const void *pa = sn_at(a.data, w.in[0], element), *pb = sn_at(b.data, w.in[1], element);
         void *po = sn_at_mutable(out, w.out, result);
         size_t step_a = sn_broadcast_step(&w, 0), step_b = sn_broadcast_step(&w, 1);
-        if (loop) loop(pa, pb, po, w.run, step_a, step_b);
-        else run_float16(kind, dtype, pa, pb, po, w.run, step_a, step_b);
+        if (loop)
+            loop(pa, pb, po, w.run, step_a, step_b);
+        else
+            run_float16(kind, dtype, pa, pb, po, w.run, step_a, step_b);
     }
 }
 
@@ -247,8 +232,7 @@ static sinter_status eval_binary(sn_eval *x)
     const sinter_value *a = x->in[0], *b = x->in[1];
     sn_shape shape, shape_b;
     SN_TRY(output_shape(x, a, b, &shape_b, &shape));
-    if (p->kind == SN_BINARY_DIV || p->kind == SN_BINARY_MOD || p->kind == SN_BINARY_FMOD)
-        SN_TRY(check_divisors(x, b));
+    if (p->kind == SN_BINARY_DIV || p->kind == SN_BINARY_MOD || p->kind == SN_BINARY_FMOD) SN_TRY(check_divisors(x, b));
     sinter_value *out;
     SN_TRY(sn_eval_output(x, 0, p->kind >= SN_BINARY_EQUAL ? SINTER_BOOL : a->dtype, &shape, &out));
     operand first = {a->data, &a->shape}, second = {b->data, &shape_b};
@@ -369,8 +353,8 @@ static sinter_status eval_variadic(sn_eval *x)
     if (x->n_in == 1) return sn_eval_copy(x, 0, x->in[0], &shape);
     sinter_value *out;
     SN_TRY(sn_eval_output(x, 0, dtype, &shape, &out));
-    run_binary(p->kind, dtype, (operand){x->in[0]->data, &x->in[0]->shape},
-               (operand){x->in[1]->data, &x->in[1]->shape}, &shape, out->data);
+    run_binary(p->kind, dtype, (operand){x->in[0]->data, &x->in[0]->shape}, (operand){x->in[1]->data, &x->in[1]->shape},
+               &shape, out->data);
     for (size_t i = 2; i < x->n_in; i++)
         run_binary(p->kind, dtype, (operand){out->data, &shape}, (operand){x->in[i]->data, &x->in[i]->shape}, &shape,
                    out->data);
@@ -385,10 +369,10 @@ static sinter_status eval_variadic(sn_eval *x)
         "", name, since, signature, SN_OP_INPLACE, variant, sizeof(binary_params), prepare_binary, infer_binary,       \
             eval_binary                                                                                                \
     }
-#define ARITHMETIC(name, kind) BINARY(name, 1, "A:T, B:T -> C:T; T=@num", kind)
+#define ARITHMETIC(name, kind)           BINARY(name, 1, "A:T, B:T -> C:T; T=@num", kind)
 #define COMPARISON(name, since, variant) BINARY(name, since, "A:T, B:T -> C:bool; T=@num", variant)
-#define LOGICAL(name, kind) BINARY(name, 1, "A:bool, B:bool -> C:bool", kind)
-#define BITWISE(name, kind) BINARY(name, 18, "A:T, B:T -> C:T; T=@int", kind)
+#define LOGICAL(name, kind)              BINARY(name, 1, "A:bool, B:bool -> C:bool", kind)
+#define BITWISE(name, kind)              BINARY(name, 18, "A:T, B:T -> C:T; T=@int", kind)
 /* Not in place: the result is built up while later inputs are still to be read. */
 #define VARIADIC(name, since, types, variant)                                                                          \
     {                                                                                                                  \

@@ -1,7 +1,7 @@
 /*
- * Generated from one expression per operator. Each loop exists in three shapes (both operands advance, only the first, only the
- * second), so that the compiler sees constant steps and vectorises. Integers compute in an unsigned type at least 32 bits wide:
- * overflow wraps, and 16-bit products do not overflow int.
+ * Generated from one expression per operator. Each loop exists in three shapes (both operands advance, only the first,
+ * only the second), so that the compiler sees constant steps and vectorises. Integers compute in an unsigned type at
+ * least 32 bits wide: overflow wraps, and 16-bit products do not overflow int.
  */
 #include "ops/binary_loops.h"
 
@@ -155,7 +155,7 @@ DEFINE_LOOP(equal_string, sinter_string, uint8_t, uint8_t, string_equal(x, y))
     [SINTER_INT8] = name##_u8, [SINTER_INT16] = name##_u16, [SINTER_INT32] = name##_u32, [SINTER_INT64] = name##_u64,  \
     UNSIGNED_TYPES(ROW, name)
 #define INTEGERS(name) SIGNED_TYPES(ROW, name) UNSIGNED_TYPES(ROW, name)
-#define FLOATS(name) FLOAT_TYPES(ROW, name)
+#define FLOATS(name)   FLOAT_TYPES(ROW, name)
 
 static const sn_binary_loop loops[SN_BINARY_KIND_COUNT][SINTER_DTYPE_COUNT] = {
     [SN_BINARY_ADD] = {AS_UNSIGNED(add) FLOATS(add)},

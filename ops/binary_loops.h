@@ -29,8 +29,8 @@ typedef enum sn_binary_kind {
 /* n results. Each operand advances by its step, 1 or 0 elements. `out` may be an operand that advances. */
 typedef void (*sn_binary_loop)(const void *a, const void *b, void *out, size_t n, size_t step_a, size_t step_b);
 
-/* NULL where the operator has no loop for elements of `dtype`. 16-bit floats have none: they are computed in float. Integer
- * division expects divisors other than 0. */
+/* NULL where the operator has no loop for elements of `dtype`. 16-bit floats have none: they are computed in float.
+ * Integer division expects divisors other than 0. */
 sn_binary_loop sn_binary_loop_for(sn_binary_kind kind, sinter_dtype dtype);
 
 #endif

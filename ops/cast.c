@@ -1,9 +1,9 @@
 /*
- * Cast and CastLike. Numbers go through sn_convert; strings, and the options that only 8-bit floats have (no saturation, the
- * rounding of float8e8m0), are handled here.
+ * Cast and CastLike. Numbers go through sn_convert; strings, and the options that only 8-bit floats have (no
+ * saturation, the rounding of float8e8m0), are handled here.
  *
- * Numbers are written as ONNX Runtime does (INF, -INF, NaN), but with as few digits as bring back the same value. Text that is not
- * a number is an error, as it is there.
+ * Numbers are written as ONNX Runtime does (INF, -INF, NaN), but with as few digits as bring back the same value. Text
+ * that is not a number is an error, as it is there.
  */
 #include "base/size.h"
 #include "ops/op.h"
@@ -133,8 +133,10 @@ static bool parse_integer(const char *text, size_t size, sinter_dtype to, int64_
 {
     char *end;
     errno = 0;
-    if (to == SINTER_UINT64) *out = (int64_t)strtoull(text, &end, 10);
-    else *out = strtoll(text, &end, 10);
+    if (to == SINTER_UINT64)
+        *out = (int64_t)strtoull(text, &end, 10);
+    else
+        *out = strtoll(text, &end, 10);
     if (end == text + size && errno == 0) return true;
     double d = strtod(text, &end);
     if (end != text + size) return false;
@@ -200,9 +202,12 @@ static void format_element(const sinter_value *in, size_t i, char *text)
     }
     int64_t v;
     sn_load_int64s(in->dtype, at, 1, &v);
-    if (in->dtype == SINTER_UINT64) snprintf(text, FORMATTED, "%llu", (unsigned long long)v);
-    else if (in->dtype == SINTER_BOOL) snprintf(text, FORMATTED, "%s", v ? "True" : "False");
-    else snprintf(text, FORMATTED, "%lld", (long long)v);
+    if (in->dtype == SINTER_UINT64)
+        snprintf(text, FORMATTED, "%llu", (unsigned long long)v);
+    else if (in->dtype == SINTER_BOOL)
+        snprintf(text, FORMATTED, "%s", v ? "True" : "False");
+    else
+        snprintf(text, FORMATTED, "%lld", (long long)v);
 }
 
 /* A new value, because its characters need an owner. */
@@ -235,8 +240,10 @@ static sinter_status eval_cast(sn_eval *x)
     SN_TRY(sn_eval_output(x, 0, to, &in->shape, &out));
     if (in->dtype == SINTER_STRING) return cast_from_strings(x, in, out);
     bool small_float = sn_dtype_is_float(to) && sn_dtypes[to].size == 1;
-    if (small_float) cast_to_small_float(p, to, out->data, in);
-    else sn_convert(to, out->data, in->dtype, in->data, in->count);
+    if (small_float)
+        cast_to_small_float(p, to, out->data, in);
+    else
+        sn_convert(to, out->data, in->dtype, in->data, in->count);
     return SINTER_OK;
 }
 

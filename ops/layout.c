@@ -170,7 +170,8 @@ static sinter_status infer_concat(sn_infer *x)
         if (out.rank != s->rank)
             return sn_infer_fail(x, "input %zu has rank %d, the ones before have %d", i, s->rank, out.rank);
         for (int d = 0; d < s->rank; d++) {
-            if (d == axis) out.dims[d] = add_dims(out.dims[d], s->dims[d]);
+            if (d == axis)
+                out.dims[d] = add_dims(out.dims[d], s->dims[d]);
             else if (!merge_dim(&out.dims[d], s->dims[d]))
                 return sn_infer_fail(x, "input %zu has %lld at dimension %d, the ones before have %lld", i,
                                      (long long)s->dims[d], d, (long long)out.dims[d]);
@@ -257,7 +258,8 @@ static int64_t equal_part(const split_params *p, int64_t dim, size_t i, size_t n
     return left < 0 ? 0 : left < size ? left : size;
 }
 
-/* The given sizes must be as many as outputs, none negative, and add up. `dim` may be unknown. NULL when they are fine. */
+/* The given sizes must be as many as outputs, none negative, and add up. `dim` may be unknown. NULL when they are fine.
+ */
 static const char *check_sizes(const int64_t *sizes, size_t n_sizes, size_t n_out, int64_t dim)
 {
     if (n_sizes != n_out) return "the split sizes are not as many as the outputs";
@@ -291,8 +293,10 @@ static sinter_status infer_split(sn_infer *x)
     if (wrong) return sn_infer_fail(x, "%s (axis %d)", wrong, axis);
     for (size_t i = 0; i < x->n_out; i++) {
         int64_t extent = SN_DIM_UNKNOWN;
-        if (have) extent = sizes[i];
-        else if (!given && sn_dim_is_number(dim)) extent = equal_part(p, dim, i, x->n_out);
+        if (have)
+            extent = sizes[i];
+        else if (!given && sn_dim_is_number(dim))
+            extent = equal_part(p, dim, i, x->n_out);
         if (extent == -1) return sn_infer_fail(x, "%lld does not divide into %zu parts", (long long)dim, x->n_out);
         if (shape.rank >= 0) shape.dims[axis] = extent;
         sn_infer_tensor(x, i, sn_infer_dtype(x, 0), &shape);

@@ -5,20 +5,11 @@
 
 #define BY_SIZE(X)                                                                                                     \
     switch (element) {                                                                                                 \
-    case 1:                                                                                                            \
-        X(1);                                                                                                          \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        X(2);                                                                                                          \
-        break;                                                                                                         \
-    case 4:                                                                                                            \
-        X(4);                                                                                                          \
-        break;                                                                                                         \
-    case 8:                                                                                                            \
-        X(8);                                                                                                          \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        X(16);                                                                                                         \
+    case 1: X(1); break;                                                                                               \
+    case 2: X(2); break;                                                                                               \
+    case 4: X(4); break;                                                                                               \
+    case 8: X(8); break;                                                                                               \
+    default: X(16);                                                                                                    \
     }
 
 void sn_row_major_strides(const sn_shape *shape, ptrdiff_t *strides)
@@ -79,14 +70,14 @@ static bool merge_dims(sn_copy *c)
 }
 
 /* dst[i][j] = src[j][i] in small squares, so that neither side strides through memory. */
-static void transpose_plane(size_t element, char *dst, const char *src, size_t rows, size_t columns,
-                            ptrdiff_t dst_row, ptrdiff_t src_column)
+static void transpose_plane(size_t element, char *dst, const char *src, size_t rows, size_t columns, ptrdiff_t dst_row,
+                            ptrdiff_t src_column)
 {
 #define SQUARE(size)                                                                                                   \
     for (size_t i = 0; i < height; i++)                                                                                \
         for (size_t j = 0; j < width; j++)                                                                             \
-            memcpy(d + ((ptrdiff_t)i * dst_row + (ptrdiff_t)j) * (size),                                               \
-                   s + ((ptrdiff_t)j * src_column + (ptrdiff_t)i) * (size), (size))
+    memcpy(d + ((ptrdiff_t)i * dst_row + (ptrdiff_t)j) * (size),                                                       \
+           s + ((ptrdiff_t)j * src_column + (ptrdiff_t)i) * (size), (size))
     for (size_t top = 0; top < rows; top += TILE) {
         for (size_t left = 0; left < columns; left += TILE) {
             size_t height = rows - top < TILE ? rows - top : TILE;
@@ -114,7 +105,8 @@ static void copy_inner(const sn_copy *c, int inner, size_t element, char *dst, c
     }
 }
 
-/* 2 when the innermost dimension of the destination and that of the source differ (moved to be the last two), else 1. */
+/* 2 when the innermost dimension of the destination and that of the source differ (moved to be the last two), else 1.
+ */
 static int choose_inner(sn_copy *c)
 {
     int last = c->rank - 1;
@@ -177,8 +169,10 @@ static void gather_row(const int64_t *map, size_t n, stretch block, size_t eleme
         memcpy(dst + i * (size), map[i] < 0 ? fill : src + map[i] * (size), (size));                                   \
     }
     size_t length = block.to - block.from;
-    if (length < 4) block = (stretch){n, n};
-    else memcpy(dst + block.from * element, src + (size_t)map[block.from] * element, length * element);
+    if (length < 4)
+        block = (stretch){n, n};
+    else
+        memcpy(dst + block.from * element, src + (size_t)map[block.from] * element, length * element);
     BY_SIZE(ELEMENTS)
 #undef ELEMENTS
 }
@@ -206,8 +200,10 @@ void sn_gather_maps(const sn_shape *in, const sn_shape *out, const int64_t *cons
             filled |= at < 0;
             offset += (ptrdiff_t)at * strides[i];
         }
-        if (filled) sn_copy_elements(element, d, fill, 0, n);
-        else gather_row(maps[last], n, block, element, d, (const char *)src + offset * (ptrdiff_t)element, fill);
+        if (filled)
+            sn_copy_elements(element, d, fill, 0, n);
+        else
+            gather_row(maps[last], n, block, element, d, (const char *)src + offset * (ptrdiff_t)element, fill);
         for (int i = last - 1; i >= 0 && ++index[i] == (size_t)out->dims[i]; i--) index[i] = 0;
     }
 }

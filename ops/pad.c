@@ -1,6 +1,7 @@
 /*
- * Pad. Every mode becomes one index map per axis (which element of the input an output position shows, or -1 for the constant),
- * and the copy is one gather along those maps. Negative pads cut. Pads are an attribute up to opset 10, an input from 11 on.
+ * Pad. Every mode becomes one index map per axis (which element of the input an output position shows, or -1 for the
+ * constant), and the copy is one gather along those maps. Negative pads cut. Pads are an attribute up to opset 10, an
+ * input from 11 on.
  */
 #include "ops/movement.h"
 #include "ops/op.h"
@@ -93,22 +94,20 @@ static int64_t modulo(int64_t i, int64_t n)
     return r < 0 ? r + n : r;
 }
 
-/* The input element that position i, counted from the input's first element, shows. n is not 0 outside the constant mode. */
+/* The input element that position i, counted from the input's first element, shows. n is not 0 outside the constant
+ * mode. */
 static int64_t map_position(pad_mode mode, int64_t i, int64_t n)
 {
     if (i >= 0 && i < n) return i;
     switch (mode) {
-    case EDGE:
-        return i < 0 ? 0 : n - 1;
-    case WRAP:
-        return modulo(i, n);
+    case EDGE: return i < 0 ? 0 : n - 1;
+    case WRAP: return modulo(i, n);
     case REFLECT: { /* the edge element itself is not repeated */
         if (n == 1) return 0;
         int64_t m = modulo(i, 2 * (n - 1));
         return m < n ? m : 2 * (n - 1) - m;
     }
-    default:
-        return -1;
+    default: return -1;
     }
 }
 
@@ -142,8 +141,7 @@ static sinter_status eval_margins(sn_eval *x, const sn_shape *in, margins *m, sn
     if (x->op->since >= 11) SN_TRY(read_integers(x, 1, &pads, &n_pads));
     if (sn_eval_has(x, 3)) SN_TRY(read_integers(x, 3, &axes, &n_axes));
     const char *wrong = resolve_margins(in->rank, pads, n_pads, axes, n_axes, m);
-    if (wrong)
-        return sn_eval_fail(x, SINTER_INVALID_INPUT, "%s (input rank %d, %zu pads)", wrong, in->rank, n_pads);
+    if (wrong) return sn_eval_fail(x, SINTER_INVALID_INPUT, "%s (input rank %d, %zu pads)", wrong, in->rank, n_pads);
     *out = *in;
     for (int i = 0; i < in->rank; i++)
         if (!padded_dim(in->dims[i], m->begin[i], m->end[i], &out->dims[i]))

@@ -1,9 +1,10 @@
 /*
  * Reductions: the sum, mean, maximum and so on over some axes.
  *
- * Adjacent axes that are both kept or both reduced are merged, and the kept ones are walked outside the reduced ones. If the
- * innermost axis is kept, a block of outputs is accumulated side by side; else a run is reduced to one output. Elements are
- * widened chunk by chunk: to double, or to 64-bit integers where integers must stay exact (sums wrap as in numpy).
+ * Adjacent axes that are both kept or both reduced are merged, and the kept ones are walked outside the reduced ones.
+ * If the innermost axis is kept, a block of outputs is accumulated side by side; else a run is reduced to one output.
+ * Elements are widened chunk by chunk: to double, or to 64-bit integers where integers must stay exact (sums wrap as in
+ * numpy).
  *
  * Axes are an attribute at first, an input from opset 13 (ReduceSum) or 18 (the others).
  */
@@ -32,7 +33,8 @@ static sinter_status prepare_reduce(sn_prepare *p, void *params)
     return sn_attr_bool(p, "noop_with_empty_axes", false, &r->noop_with_empty_axes);
 }
 
-/* ---------------------------------------------------------------------------------------------------- axes and shape */
+/* ---------------------------------------------------------------------------------------------------- axes and shape
+ */
 
 /* Which dimensions are reduced, and the output's shape. *bad is the offending axis on failure. */
 static bool reduce_shape(const reduce_params *p, const int64_t *axes, size_t n_axes, const sn_shape *in, bool *reduced,
@@ -48,8 +50,10 @@ static bool reduce_shape(const reduce_params *p, const int64_t *axes, size_t n_a
     }
     *out = (sn_shape){.rank = 0};
     for (int i = 0; i < in->rank; i++) {
-        if (!reduced[i]) out->dims[out->rank++] = in->dims[i];
-        else if (p->keepdims) out->dims[out->rank++] = 1;
+        if (!reduced[i])
+            out->dims[out->rank++] = in->dims[i];
+        else if (p->keepdims)
+            out->dims[out->rank++] = 1;
     }
     return true;
 }
@@ -105,8 +109,8 @@ static sinter_status infer_reduce(sn_infer *x)
 typedef enum step_kind { STEP_SUM, STEP_ABS, STEP_SQUARE, STEP_PROD, STEP_MAX, STEP_MIN, STEP_EXP } step_kind;
 
 static const step_kind steps[] = {
-    [SUM] = STEP_SUM,  [MEAN] = STEP_SUM,  [MAX] = STEP_MAX,     [MIN] = STEP_MIN,        [PROD] = STEP_PROD,
-    [L1] = STEP_ABS,   [L2] = STEP_SQUARE, [LOG_SUM] = STEP_SUM, [LOG_SUM_EXP] = STEP_EXP, [SUM_SQUARE] = STEP_SQUARE,
+    [SUM] = STEP_SUM, [MEAN] = STEP_SUM,  [MAX] = STEP_MAX,     [MIN] = STEP_MIN,         [PROD] = STEP_PROD,
+    [L1] = STEP_ABS,  [L2] = STEP_SQUARE, [LOG_SUM] = STEP_SUM, [LOG_SUM_EXP] = STEP_EXP, [SUM_SQUARE] = STEP_SQUARE,
 };
 
 /* acc[i] takes up v[i]. `top` is subtracted from exponents. */
@@ -170,11 +174,11 @@ typedef union lanes { /* accumulators, or elements, one per lane */
 typedef struct reduction {
     reduce_kind kind;
     sinter_dtype dtype;
-    bool exact;       /* integers in 64 bits, else double */
+    bool exact; /* integers in 64 bits, else double */
     size_t element;
     size_t reduced_count;
     int kept_rank, reduced_rank;
-    size_t kept[SN_MAX_RANK], reduced[SN_MAX_RANK];              /* dimensions, outermost first */
+    size_t kept[SN_MAX_RANK], reduced[SN_MAX_RANK]; /* dimensions, outermost first */
     ptrdiff_t kept_stride[SN_MAX_RANK], reduced_stride[SN_MAX_RANK];
 } reduction;
 
@@ -213,8 +217,10 @@ static void fold(const reduction *r, step_kind step, lanes *acc, size_t n)
     step_kind merge = step == STEP_PROD || step == STEP_MAX || step == STEP_MIN ? step : STEP_SUM;
     for (; n > 1; n = (n + 1) / 2) {
         size_t half = n / 2, rest = (n + 1) / 2;
-        if (r->exact) add_integers(merge, acc->i, acc->i + rest, r->dtype == SINTER_UINT64, half);
-        else add_doubles(merge, acc->d, acc->d + rest, NULL, half);
+        if (r->exact)
+            add_integers(merge, acc->i, acc->i + rest, r->dtype == SINTER_UINT64, half);
+        else
+            add_doubles(merge, acc->d, acc->d + rest, NULL, half);
     }
 }
 
@@ -262,9 +268,12 @@ static void finish_doubles(const reduction *r, double *v, size_t n)
 {
     double count = (double)r->reduced_count;
     for (size_t i = 0; i < n; i++) {
-        if (r->kind == MEAN) v[i] /= count;
-        else if (r->kind == L2) v[i] = sqrt(v[i]);
-        else if (r->kind == LOG_SUM) v[i] = log(v[i]);
+        if (r->kind == MEAN)
+            v[i] /= count;
+        else if (r->kind == L2)
+            v[i] = sqrt(v[i]);
+        else if (r->kind == LOG_SUM)
+            v[i] = log(v[i]);
     }
 }
 
@@ -272,9 +281,12 @@ static void finish_integers(const reduction *r, lanes *acc, size_t n)
 {
     if (r->kind != MEAN) return;
     for (size_t i = 0; i < n; i++) {
-        if (r->reduced_count == 0) acc->s[i] = 0;
-        else if (r->dtype == SINTER_UINT64) acc->i[i] /= r->reduced_count;
-        else acc->s[i] /= (int64_t)r->reduced_count;
+        if (r->reduced_count == 0)
+            acc->s[i] = 0;
+        else if (r->dtype == SINTER_UINT64)
+            acc->i[i] /= r->reduced_count;
+        else
+            acc->s[i] /= (int64_t)r->reduced_count;
     }
 }
 

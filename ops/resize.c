@@ -1,9 +1,9 @@
 /*
  * Resize and its predecessor Upsample.
  *
- * Interpolation is separable: each axis that changes is one pass over the data with the weights that resize_axis.c made, in float
- * (double for double and integers). Nearest moves elements by size along index maps and so takes any type. Before opset 11
- * coordinates are "asymmetric" and only scales are given.
+ * Interpolation is separable: each axis that changes is one pass over the data with the weights that resize_axis.c
+ * made, in float (double for double and integers). Nearest moves elements by size along index maps and so takes any
+ * type. Before opset 11 coordinates are "asymmetric" and only scales are given.
  */
 #include "ops/resize.h"
 
@@ -26,17 +26,23 @@ typedef struct resize_params {
 
 enum { SCALES_ATTRIBUTE, SCALES_SECOND, ROI_SCALES_SIZES }; /* variants: where the inputs are */
 
-static size_t scales_slot(const sn_op *op) { return op->variant == SCALES_SECOND ? 1 : 2; }
-static bool takes_sizes(const sn_op *op) { return op->variant == ROI_SCALES_SIZES; }
+static size_t scales_slot(const sn_op *op)
+{
+    return op->variant == SCALES_SECOND ? 1 : 2;
+}
+static bool takes_sizes(const sn_op *op)
+{
+    return op->variant == ROI_SCALES_SIZES;
+}
 
 /* ---------------------------------------------------------------------------------------------------- prepare */
 
 static sinter_status prepare_resize(sn_prepare *p, void *params)
 {
     static const char *const modes[] = {"nearest", "linear", "cubic", NULL};
-    static const char *const coordinates[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
-                                              "align_corners", "asymmetric", "tf_half_pixel_for_nn",
-                                              "tf_crop_and_resize", NULL};
+    static const char *const coordinates[] = {
+        "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+        "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize", NULL};
     static const char *const roundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil", NULL};
     static const char *const policies[] = {"stretch", "not_larger", "not_smaller", NULL};
     resize_params *r = params;
@@ -127,8 +133,10 @@ static const char *apply_scales(const sn_shape *in, const int *axes, size_t n, c
         int64_t dim = in->dims[axes[i]];
         int64_t *to = &out->dims[axes[i]];
         scales[axes[i]] = (double)given[i];
-        if (!sn_dim_is_number(dim)) *to = given[i] == 1 ? dim : SN_DIM_UNKNOWN;
-        else if (!scaled_dim(dim, given[i], to)) return "a scale is not positive or too large";
+        if (!sn_dim_is_number(dim))
+            *to = given[i] == 1 ? dim : SN_DIM_UNKNOWN;
+        else if (!scaled_dim(dim, given[i], to))
+            return "a scale is not positive or too large";
     }
     return NULL;
 }
@@ -149,8 +157,7 @@ static const float *constant_scales(const sn_infer *x, size_t *n)
 }
 
 /* Sizes whose elements may be symbols: each is the dimension, unless the aspect ratio is kept. */
-static void apply_symbolic_sizes(const resize_params *p, const sn_fact *sizes, const int *axes, size_t n,
-                                 sn_shape *out)
+static void apply_symbolic_sizes(const resize_params *p, const sn_fact *sizes, const int *axes, size_t n, sn_shape *out)
 {
     for (size_t i = 0; i < n; i++) {
         bool have = sizes->known && sizes->n_known == n && p->policy == STRETCH;
@@ -177,9 +184,12 @@ static sinter_status infer_resize(sn_infer *x)
         bool empty_sizes = sizes && sizes->known && sizes->n_known == 0;
         if (sizes && !empty_sizes && sn_shape_is_static(&in) && sn_infer_numbers(x, 3, &numbers, &n_given))
             wrong = apply_sizes(p, &in, axes, n, numbers, n_given, &out, scales);
-        else if (sizes && !empty_sizes) apply_symbolic_sizes(p, sizes, axes, n, &out);
-        else if (given) wrong = apply_scales(&in, axes, n, given, n_given, &out, scales);
-        else apply_symbolic_sizes(p, &(sn_fact){.known = NULL}, axes, n, &out);
+        else if (sizes && !empty_sizes)
+            apply_symbolic_sizes(p, sizes, axes, n, &out);
+        else if (given)
+            wrong = apply_scales(&in, axes, n, given, n_given, &out, scales);
+        else
+            apply_symbolic_sizes(p, &(sn_fact){.known = NULL}, axes, n, &out);
     }
     if (wrong) return sn_infer_fail(x, "%s", wrong);
     sn_infer_tensor(x, 0, sn_infer_dtype(x, 0), &out);
@@ -202,7 +212,10 @@ static sinter_status read_roi(sn_eval *x, const int *axes, size_t n, sn_resize_a
     return SINTER_OK;
 }
 
-static bool has_elements(const sn_eval *x, size_t i) { return sn_eval_has(x, i) && x->in[i]->count > 0; }
+static bool has_elements(const sn_eval *x, size_t i)
+{
+    return sn_eval_has(x, i) && x->in[i]->count > 0;
+}
 
 static sinter_status resolve_geometry(sn_eval *x, const sn_shape *in, sn_resize_axis *geometry, sn_shape *out)
 {
@@ -221,10 +234,10 @@ static sinter_status resolve_geometry(sn_eval *x, const sn_shape *in, sn_resize_
         wrong = apply_sizes(p, in, axes, n, x->in[3]->data, x->in[3]->count, out, scales);
     else if (has_elements(x, slot))
         wrong = apply_scales(in, axes, n, x->in[slot]->data, x->in[slot]->count, out, scales);
-    else wrong = "neither scales nor sizes are given";
+    else
+        wrong = "neither scales nor sizes are given";
     if (wrong) return sn_eval_fail(x, SINTER_INVALID_INPUT, "%s (input rank %d, %zu axes)", wrong, in->rank, n);
-    for (int i = 0; i < in->rank; i++)
-        geometry[i] = (sn_resize_axis){in->dims[i], out->dims[i], scales[i], 0, 1};
+    for (int i = 0; i < in->rank; i++) geometry[i] = (sn_resize_axis){in->dims[i], out->dims[i], scales[i], 0, 1};
     return p->method.coordinates == SN_RESIZE_TF_CROP_AND_RESIZE ? read_roi(x, axes, n, geometry) : SINTER_OK;
 }
 
@@ -242,8 +255,10 @@ static sinter_status eval_nearest(sn_eval *x, const sn_resize_axis *geometry, si
         SN_TRY(sn_resize_make_map(x, &p->method, &geometry[i], &map));
         maps[i] = map;
     }
-    if (in->dtype == SINTER_STRING) fill.string = (sinter_string){"", 0};
-    else if (sn_dtypes[in->dtype].klass != SN_CLASS_COMPLEX) sn_store_floats(in->dtype, &p->extrapolation, 1, &fill);
+    if (in->dtype == SINTER_STRING)
+        fill.string = (sinter_string){"", 0};
+    else if (sn_dtypes[in->dtype].klass != SN_CLASS_COMPLEX)
+        sn_store_floats(in->dtype, &p->extrapolation, 1, &fill);
     sn_gather_maps(&in->shape, &out->shape, maps, sn_dtypes[in->dtype].size, out->data, in->data, &fill);
     return SINTER_OK;
 }
@@ -305,8 +320,10 @@ static sinter_status run_pass(sn_eval *x, sinter_dtype wide, const sn_resize_axi
     SN_TRY(sn_tensor_extent(wide, shape, &count, &size, x->err));
     void *result = sn_eval_scratch(x, size);
     if (!result) return sn_no_memory(x->err, "resizing");
-    if (wide == SINTER_FLOAT) pass_f32(*data, result, outer, a, inner, &taps, (double)p->extrapolation);
-    else pass_f64(*data, result, outer, a, inner, &taps, (double)p->extrapolation);
+    if (wide == SINTER_FLOAT)
+        pass_f32(*data, result, outer, a, inner, &taps, (double)p->extrapolation);
+    else
+        pass_f64(*data, result, outer, a, inner, &taps, (double)p->extrapolation);
     *data = result;
     return SINTER_OK;
 }

@@ -36,8 +36,8 @@ typedef struct sn_resize_method {
     bool antialias, exclude_outside;
 } sn_resize_method;
 
-/* Output position k is the sum over t < taps of weights[k * taps + t] * input[at[k * taps + t]]; at[k * taps] is -1 where the
- * position lies outside the region of tf_crop_and_resize. */
+/* Output position k is the sum over t < taps of weights[k * taps + t] * input[at[k * taps + t]]; at[k * taps] is -1
+ * where the position lies outside the region of tf_crop_and_resize. */
 typedef struct sn_resize_taps {
     size_t taps;
     int64_t *at;

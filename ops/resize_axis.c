@@ -14,19 +14,14 @@ static double source_coordinate(const sn_resize_method *m, const sn_resize_axis 
         double offset = in / 2 * (1 - out / stretched);
         return offset + (position + 0.5) / a->scale - 0.5;
     }
-    case SN_RESIZE_PYTORCH_HALF_PIXEL:
-        return a->out > 1 ? (position + 0.5) / a->scale - 0.5 : 0;
-    case SN_RESIZE_ALIGN_CORNERS:
-        return stretched == 1 || a->out == 1 ? 0 : position * (in - 1) / (stretched - 1);
-    case SN_RESIZE_ASYMMETRIC:
-        return position / a->scale;
-    case SN_RESIZE_TF_HALF_PIXEL_FOR_NN:
-        return (position + 0.5) / a->scale;
+    case SN_RESIZE_PYTORCH_HALF_PIXEL: return a->out > 1 ? (position + 0.5) / a->scale - 0.5 : 0;
+    case SN_RESIZE_ALIGN_CORNERS: return stretched == 1 || a->out == 1 ? 0 : position * (in - 1) / (stretched - 1);
+    case SN_RESIZE_ASYMMETRIC: return position / a->scale;
+    case SN_RESIZE_TF_HALF_PIXEL_FOR_NN: return (position + 0.5) / a->scale;
     case SN_RESIZE_TF_CROP_AND_RESIZE:
         if (a->out == 1) return 0.5 * (a->roi_start + a->roi_end) * (in - 1);
         return a->roi_start * (in - 1) + position * (a->roi_end - a->roi_start) * (in - 1) / (out - 1);
-    default:
-        return (position + 0.5) / a->scale - 0.5;
+    default: return (position + 0.5) / a->scale - 0.5;
     }
 }
 
@@ -52,16 +47,11 @@ static int64_t clamp_index(int64_t i, int64_t n)
 static int64_t round_coordinate(const sn_resize_method *m, const sn_resize_axis *a, double v)
 {
     switch (m->rounding) {
-    case SN_RESIZE_ROUND_PREFER_CEIL:
-        return (int64_t)floor(v + 0.5);
-    case SN_RESIZE_FLOOR:
-        return (int64_t)floor(v);
-    case SN_RESIZE_CEIL:
-        return (int64_t)ceil(v);
-    case SN_RESIZE_SIMPLE:
-        return (int64_t)(a->scale < 1 ? ceil(v) : floor(v));
-    default:
-        return (int64_t)ceil(v - 0.5);
+    case SN_RESIZE_ROUND_PREFER_CEIL: return (int64_t)floor(v + 0.5);
+    case SN_RESIZE_FLOOR: return (int64_t)floor(v);
+    case SN_RESIZE_CEIL: return (int64_t)ceil(v);
+    case SN_RESIZE_SIMPLE: return (int64_t)(a->scale < 1 ? ceil(v) : floor(v));
+    default: return (int64_t)ceil(v - 0.5);
     }
 }
 
@@ -134,7 +124,8 @@ static void fill_position(const sn_resize_method *m, const sn_resize_axis *a, do
 sinter_status sn_resize_make_taps(sn_eval *x, const sn_resize_method *m, const sn_resize_axis *a, sn_resize_taps *out)
 {
     size_t count, size;
-    /* A scale too small for the extents (they may come from `sizes` or be clipped) gives no more taps than make sense. */
+    /* A scale too small for the extents (they may come from `sizes` or be clipped) gives no more taps than make sense.
+     */
     double widest = 4 * (double)a->in + 8;
     if (kernel_scale(m, a) * widest < 1)
         return sn_eval_fail(x, SINTER_INVALID_INPUT, "a scale of %g is too small for a dimension of %lld", a->scale,

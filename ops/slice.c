@@ -1,6 +1,6 @@
 /*
- * Slice: attributes up to opset 9, inputs from 10 on (with steps, which may be negative). Starts and ends count from the end when
- * negative and are clamped, so that INT64_MAX and INT64_MIN mean "as far as it goes".
+ * Slice: attributes up to opset 9, inputs from 10 on (with steps, which may be negative). Starts and ends count from
+ * the end when negative and are clamped, so that INT64_MAX and INT64_MIN mean "as far as it goes".
  */
 #include "ops/movement.h"
 #include "ops/op.h"
@@ -93,7 +93,8 @@ static void infer_elements(sn_infer *x, const bounds *b)
     sn_infer_known(x, 0, known, (size_t)r.count);
 }
 
-/* Without knowing how much is cut, only the dimensions that are not cut stay: all others than the axes, if these are known. */
+/* Without knowing how much is cut, only the dimensions that are not cut stay: all others than the axes, if these are
+ * known. */
 static void forget_sliced_dims(sn_infer *x, sn_shape *out)
 {
     const int64_t *axes;

@@ -1,11 +1,12 @@
 /*
  * Softmax, LogSoftmax and Hardmax.
  *
- * A line of elements along the axis is gathered into a buffer of float or double, worked on there and scattered back, so that
- * every axis, every type and in-place memory take one path. Sums are accumulated in double; the maximum is subtracted first.
+ * A line of elements along the axis is gathered into a buffer of float or double, worked on there and scattered back,
+ * so that every axis, every type and in-place memory take one path. Sums are accumulated in double; the maximum is
+ * subtracted first.
  *
- * Up to opset 12 the input is seen as a matrix: dimensions before `axis` (default 1) are rows, all others together are the
- * line. From 13 on the line is the one dimension `axis` (default -1).
+ * Up to opset 12 the input is seen as a matrix: dimensions before `axis` (default 1) are rows, all others together are
+ * the line. From 13 on the line is the one dimension `axis` (default -1).
  */
 #include "ops/op.h"
 #include "ops/typed.h"
@@ -132,8 +133,10 @@ static sinter_status eval_softmax(sn_eval *x)
         for (size_t i = 0; i < inner; i++) {
             size_t at = o * n * inner + i;
             gather_line(in->dtype, sn_at(in->data, at, element), inner, n, line);
-            if (in->dtype == SINTER_DOUBLE) line_f64((softmax_kind)x->op->variant, line, n);
-            else line_f32((softmax_kind)x->op->variant, line, n);
+            if (in->dtype == SINTER_DOUBLE)
+                line_f64((softmax_kind)x->op->variant, line, n);
+            else
+                line_f32((softmax_kind)x->op->variant, line, n);
             scatter_line(in->dtype, sn_at_mutable(out->data, at, element), inner, n, line);
         }
     }

@@ -75,8 +75,7 @@ void sn_load_int64s(sinter_dtype dtype, const void *src, size_t n, int64_t *dst)
 #define LOADED int64_t
     switch (dtype) {
         NATIVE_INTEGERS(LOAD_CASE)
-    default:
-        memset(dst, 0, n * sizeof *dst);
+    default: memset(dst, 0, n * sizeof *dst);
     }
 #undef LOADED
 }
@@ -146,8 +145,7 @@ static int8_t sign_extend(int64_t v, unsigned bits)
         for (size_t i = 0; i < n; i++) ((uint16_t *)dst)[i] = sn_double_to_bfloat16((double)(read));                   \
         break;                                                                                                         \
     default:                                                                                                           \
-        for (size_t i = 0; i < n; i++)                                                                                 \
-            ((uint8_t *)dst)[i] = sn_float_to_small_float(dtype, (float)(read), true);                                 \
+        for (size_t i = 0; i < n; i++) ((uint8_t *)dst)[i] = sn_float_to_small_float(dtype, (float)(read), true);      \
         break;                                                                                                         \
     }
 
@@ -181,8 +179,7 @@ void sn_store_int64s(sinter_dtype dtype, const int64_t *src, bool bits_are_unsig
     case SINTER_UINT2:
         for (size_t i = 0; i < n; i++) ((uint8_t *)dst)[i] = (uint8_t)(src[i] & ((1 << sn_dtypes[dtype].bits) - 1));
         break;
-    default:
-        store_int64s_as_floats(dtype, src, bits_are_unsigned, n, dst);
+    default: store_int64s_as_floats(dtype, src, bits_are_unsigned, n, dst);
     }
 }
 
@@ -241,7 +238,8 @@ void sn_store_floats(sinter_dtype dtype, const float *src, size_t n, void *dst)
     }
 }
 
-/* A chunk through the intermediate type that holds every value of the source exactly and is rounded once on the way out. */
+/* A chunk through the intermediate type that holds every value of the source exactly and is rounded once on the way
+ * out. */
 static void convert_chunk(sinter_dtype to, void *dst, sinter_dtype from, const void *src, size_t n)
 {
     union {

@@ -1,14 +1,15 @@
 /*
  * Element-wise operators of one input.
  *
- * A table row per operator holds its float and double loops, generated from one expression (tgmath picks expf or exp), and,
- * where integers need exact treatment, a 64-bit integer loop. 16-bit floats run the float loop chunk by chunk; integers without
- * a loop of their own (Erf, Shrink) go through double. Comparisons are written so that NaN passes through.
+ * A table row per operator holds its float and double loops, generated from one expression (tgmath picks expf or exp),
+ * and, where integers need exact treatment, a 64-bit integer loop. 16-bit floats run the float loop chunk by chunk;
+ * integers without a loop of their own (Erf, Shrink) go through double. Comparisons are written so that NaN passes
+ * through.
  *
  * A row starts at the oldest version whose meaning is the same, and takes the types of the newest.
  */
-#include "ops/typed.h"
 #include "ops/op.h"
+#include "ops/typed.h"
 
 #include <math.h>
 #include <tgmath.h>
@@ -24,19 +25,18 @@ typedef struct unary_params {
     X(sigmoid, 1 / (1 + exp(-x)))                                                                                      \
     X(tanh, tanh(x))                                                                                                   \
     X(clip, LIMIT(x, a, b))                                                                                            \
-    X(hard_sigmoid, LIMIT(a * x + b, 0, 1))                                                                            \
-    X(hard_swish, x * LIMIT(x / 6 + (real)0.5, 0, 1))                                                                  \
+    X(hard_sigmoid, LIMIT(a *x + b, 0, 1))                                                                             \
+    X(hard_swish, x *LIMIT(x / 6 + (real)0.5, 0, 1))                                                                   \
     X(elu, x < 0 ? a * expm1(x) : x)                                                                                   \
     X(selu, x > 0 ? b * x : b * (a * expm1(x)))                                                                        \
     X(celu, x < 0 ? a * expm1(x / a) : x)                                                                              \
     X(thresholded_relu, x > a ? x : 0)                                                                                 \
-    X(shrink, x < -a ? x + b : x > a ? x - b : 0)                                                                      \
-    X(gelu, (real)0.5 * x * erfc(-x * (real)0.70710678118654752440))                                                    \
-    X(gelu_tanh,                                                                                                       \
-      (real)0.5 * x * (1 + tanh((real)0.79788456080286535588 * (x + (real)0.044715 * x * x * x))))                     \
+    X(shrink, x<-a ? x + b : x> a ? x - b : 0)                                                                         \
+    X(gelu, (real)0.5 * x * erfc(-x * (real)0.70710678118654752440))                                                   \
+    X(gelu_tanh, (real)0.5 * x * (1 + tanh((real)0.79788456080286535588 * (x + (real)0.044715 * x * x * x))))          \
     X(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))                                                            \
     X(softsign, x / (1 + fabs(x)))                                                                                     \
-    X(mish, x * tanh(x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))))                                                      \
+    X(mish, x *tanh(x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))))                                                       \
     X(swish, x / (1 + exp(-a * x)))                                                                                    \
     X(erf, erf(x))                                                                                                     \
     X(sqrt, sqrt(x))                                                                                                   \
@@ -127,7 +127,7 @@ enum {
 };
 
 static const unary_kind kinds[] = {
-#define KIND(name) [KIND_##name] = {.f32 = name##_f32, .f64 = name##_f64}
+#define KIND(name)           [KIND_##name] = {.f32 = name##_f32, .f64 = name##_f64}
 #define KIND_WITH(name, ...) [KIND_##name] = {.f32 = name##_f32, .f64 = name##_f64, __VA_ARGS__}
     KIND_WITH(relu, .integer = relu_int),
     KIND_WITH(leaky_relu, .a_name = "alpha", .a = 0.01f),
@@ -258,7 +258,8 @@ static sinter_status eval_gelu(sn_eval *x)
     return SINTER_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------- Clip with inputs */
+/* ---------------------------------------------------------------------------------------------------- Clip with inputs
+ */
 
 static sinter_status check_limit(sn_eval *x, size_t i)
 {
@@ -379,7 +380,7 @@ const sn_op sn_ops_unary[] = {
      eval_gelu},
     UNARY("Erf", 9, "@num", erf),
     UNARY("Sqrt", 1, "@float", sqrt),
-    UNARY("Not", 1, "bool", not),
+    UNARY("Not", 1, "bool", not ),
     UNARY("BitwiseNot", 18, "@int", bitwise_not),
     UNARY("Neg", 1, "@float|" SIGNED, neg),
     UNARY("Abs", 1, "@num", abs),

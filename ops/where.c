@@ -9,20 +9,11 @@ static void pick_by_size(size_t element, const uint8_t *condition, size_t step_c
     for (size_t i = 0; i < n; i++)                                                                                     \
     memcpy(out + i * (size), condition[i * step_c] ? a + i * step_a * (size) : b + i * step_b * (size), (size))
     switch (element) {
-    case 1:
-        PICK(1);
-        break;
-    case 2:
-        PICK(2);
-        break;
-    case 4:
-        PICK(4);
-        break;
-    case 8:
-        PICK(8);
-        break;
-    default:
-        PICK(16);
+    case 1: PICK(1); break;
+    case 2: PICK(2); break;
+    case 4: PICK(4); break;
+    case 8: PICK(8); break;
+    default: PICK(16);
     }
 #undef PICK
 }

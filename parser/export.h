@@ -33,6 +33,7 @@ SINTER_CHECK sinter_status sn_export_to_memory(sn_export *x, void (*put)(sn_expo
                                                sinter_error *err);
 
 /* Above `inline_limit` bytes tensors go to `path`.data. sinter_model_save with the limit as an argument, for tests. */
-SINTER_CHECK sinter_status sn_export_file(const sn_model *m, const char *path, uint64_t inline_limit, sinter_error *err);
+SINTER_CHECK sinter_status sn_export_file(const sn_model *m, const char *path, uint64_t inline_limit,
+                                          sinter_error *err);
 
 #endif

@@ -51,11 +51,11 @@ static void put_element(sn_export *x, uint32_t field, const sn_attr *a, size_t i
 
 /* The field of AttributeProto that holds the content. */
 static const uint32_t content_fields[] = {
-    [SN_ATTR_UNDEFINED] = 0,      [SN_ATTR_FLOAT] = 2,           [SN_ATTR_INT] = 3,
-    [SN_ATTR_STRING] = 4,         [SN_ATTR_TENSOR] = 5,          [SN_ATTR_GRAPH] = 6,
-    [SN_ATTR_FLOATS] = 7,         [SN_ATTR_INTS] = 8,            [SN_ATTR_STRINGS] = 9,
-    [SN_ATTR_TENSORS] = 10,       [SN_ATTR_GRAPHS] = 11,         [SN_ATTR_TYPE_PROTO] = 14,
-    [SN_ATTR_TYPE_PROTOS] = 15,   [SN_ATTR_SPARSE_TENSOR] = 22,  [SN_ATTR_SPARSE_TENSORS] = 23,
+    [SN_ATTR_UNDEFINED] = 0,    [SN_ATTR_FLOAT] = 2,          [SN_ATTR_INT] = 3,
+    [SN_ATTR_STRING] = 4,       [SN_ATTR_TENSOR] = 5,         [SN_ATTR_GRAPH] = 6,
+    [SN_ATTR_FLOATS] = 7,       [SN_ATTR_INTS] = 8,           [SN_ATTR_STRINGS] = 9,
+    [SN_ATTR_TENSORS] = 10,     [SN_ATTR_GRAPHS] = 11,        [SN_ATTR_TYPE_PROTO] = 14,
+    [SN_ATTR_TYPE_PROTOS] = 15, [SN_ATTR_SPARSE_TENSOR] = 22, [SN_ATTR_SPARSE_TENSORS] = 23,
 };
 
 /* Writes the content if its field lies in [from, to): doc_string, type and ref_attr_name have numbers in between. */

@@ -115,7 +115,8 @@ static sinter_status save_inline(sn_export *x, const char *path, sinter_error *e
     return status;
 }
 
-/* Both files are complete before either gets its name; the data first, since an old model may not find its own there. */
+/* Both files are complete before either gets its name; the data first, since an old model may not find its own there.
+ */
 static sinter_status save_pair(sn_export *x, const char *path, const char *data_path, sinter_error *err)
 {
     sn_file_writer file = {.fd = -1}, data = {.fd = -1};

@@ -12,24 +12,26 @@
 
 /* ---------------------------------------------------------------------------------------------------- elements */
 
-/* Sends elements in raw form to a sink or, when that is NULL, to the writer. */
-static void send(sn_export *x, sn_sink *sink, const void *bytes, size_t size)
+/* Emits elements in raw form to a sink or, when that is NULL, to the writer. */
+static void emit(sn_export *x, sn_sink *sink, const void *bytes, size_t size)
 {
-    if (!sink) sn_put_raw(&x->w, bytes, size);
-    else if (x->w.status == SINTER_OK) x->w.status = sink(x->data_context, bytes, size, x->w.err);
+    if (!sink)
+        sn_put_raw(&x->w, bytes, size);
+    else if (x->w.status == SINTER_OK)
+        x->w.status = sink(x->data_context, bytes, size, x->w.err);
 }
 
-static void send_elements(sn_export *x, sn_sink *sink, const sinter_value *t)
+static void emit_elements(sn_export *x, sn_sink *sink, const sinter_value *t)
 {
     if (sn_dtypes[t->dtype].bits >= 8) {
-        send(x, sink, t->data, t->size);
+        emit(x, sink, t->data, t->size);
         return;
     }
     const uint8_t *elements = t->data;
     uint8_t packed[PACK_CHUNK];
     for (size_t i = 0; i < t->count; i += PACK_CHUNK) {
         size_t n = t->count - i < PACK_CHUNK ? t->count - i : PACK_CHUNK;
-        send(x, sink, packed, sn_tensor_pack(t->dtype, elements + i, n, packed));
+        emit(x, sink, packed, sn_tensor_pack(t->dtype, elements + i, n, packed));
     }
 }
 
@@ -58,8 +60,8 @@ static void put_external(sn_export *x, const sinter_value *t)
     put_number(x, "length", size);
     sn_put_int(&x->w, 14, 1);
     if (!x->w.measuring) {
-        send(x, x->data_sink, padding, (size_t)(offset - x->data_size));
-        send_elements(x, x->data_sink, t);
+        emit(x, x->data_sink, padding, (size_t)(offset - x->data_size));
+        emit_elements(x, x->data_sink, t);
     }
     x->data_size = offset + size;
 }
@@ -85,7 +87,7 @@ void sn_export_tensor(sn_export *x, const sinter_value *t, sn_str name, const sn
     sn_put_text(w, 8, name);
     if (t->dtype != SINTER_STRING && !outside) {
         sn_put_bytes_head(w, 9, sn_tensor_stored_size(t->dtype, t->count));
-        send_elements(x, NULL, t);
+        emit_elements(x, NULL, t);
     }
     if (info) sn_put_text(w, 12, info->doc_string);
     if (outside) put_external(x, t);
@@ -114,8 +116,10 @@ static void put_dim(sn_export *x, const sn_type *type, int i)
 {
     int64_t dim = type->shape.dims[i];
     sn_mark mark = sn_put_begin(&x->w, 1);
-    if (sn_dim_is_number(dim)) sn_put_int(&x->w, 1, dim);
-    else if (sn_dim_is_symbol(dim)) sn_put_text(&x->w, 2, x->m->symbols[sn_dim_symbol_index(dim)]);
+    if (sn_dim_is_number(dim))
+        sn_put_int(&x->w, 1, dim);
+    else if (sn_dim_is_symbol(dim))
+        sn_put_text(&x->w, 2, x->m->symbols[sn_dim_symbol_index(dim)]);
     if (type->dim_denotations) sn_put_text(&x->w, 3, type->dim_denotations[i]);
     sn_put_end(&x->w, mark);
 }

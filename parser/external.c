@@ -27,7 +27,8 @@ static sinter_status resolve(sn_external *x, const char *location, char **path, 
 {
     if (!x->real_folder) x->real_folder = realpath(x->folder[0] ? x->folder : ".", NULL);
     if (!x->real_folder)
-        return sn_fail(err, SINTER_INVALID_MODEL, "cannot find the model's folder '%s': %s", x->folder, strerror(errno));
+        return sn_fail(err, SINTER_INVALID_MODEL, "cannot find the model's folder '%s': %s", x->folder,
+                       strerror(errno));
     char *joined = sn_path_join(x->real_folder, location);
     if (!joined) return sn_no_memory(err, "opening external data");
     *path = realpath(joined, NULL);

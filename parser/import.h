@@ -11,7 +11,7 @@
 #include "proto/onnx.pb-c.h"
 
 typedef struct sn_import {
-    sn_model *m;    /* NULL while a lone value is read */
+    sn_model *m; /* NULL while a lone value is read */
     const sn_wire *wire;
     sn_block *file; /* holds wire->bytes: large payloads become slices of it; NULL: they are copied */
     sn_external external;
@@ -45,7 +45,8 @@ SINTER_CHECK sinter_status sn_import_extra(sn_import *x, const ProtobufCMessage 
 /* import_type.c */
 SINTER_CHECK sinter_status sn_import_type(sn_import *x, const Onnx__TypeProto *proto, sn_type *out);
 
-/* import_tensor.c. The tensor is the caller's; *info (may be NULL as an argument) is NULL when there is nothing in it. */
+/* import_tensor.c. The tensor is the caller's; *info (may be NULL as an argument) is NULL when there is nothing in it.
+ */
 SINTER_CHECK sinter_status sn_import_tensor(sn_import *x, const Onnx__TensorProto *proto, sinter_value **out);
 SINTER_CHECK sinter_status sn_import_tensor_info(sn_import *x, const Onnx__TensorProto *proto, bool with_name,
                                                  const sn_tensor_info **out);

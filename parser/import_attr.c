@@ -1,6 +1,7 @@
 /*
- * AttributeProto. One row per attribute type: how to tell it in files of IR 1, which do not say the type, and how to read
- * it. proto3 writers leave out a 0 or an empty string, so a missing scalar is its default; a missing message is an error.
+ * AttributeProto. One row per attribute type: how to tell it in files of IR 1, which do not say the type, and how to
+ * read it. proto3 writers leave out a 0 or an empty string, so a missing scalar is its default; a missing message is an
+ * error.
  */
 #include "parser/import.h"
 
@@ -242,8 +243,7 @@ static sinter_status read_content(sn_import *x, const Onnx__AttributeProto *prot
         out->count = 0;
         return SINTER_OK;
     }
-    if (out->type == SN_ATTR_UNDEFINED)
-        return sn_fail(x->err, SINTER_INVALID_MODEL, "has neither a type nor a value");
+    if (out->type == SN_ATTR_UNDEFINED) return sn_fail(x->err, SINTER_INVALID_MODEL, "has neither a type nor a value");
     return readers[out->type](x, proto, at, out);
 }
 

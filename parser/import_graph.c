@@ -113,8 +113,7 @@ static sinter_status import_outputs(sn_import *x, const sn_scope *scope, Onnx__V
 /* ---------------------------------------------------------------------------------------------------- initializers */
 
 /* The value that an initializer belongs to: an input of that name, or a new one. */
-static sinter_status find_target(sn_import *x, sn_scope *scope, const char *name, const sn_type *type,
-                                 sn_value_id *out)
+static sinter_status find_target(sn_import *x, sn_scope *scope, const char *name, const sn_type *type, sn_value_id *out)
 {
     sn_value_id id = sn_map_get(&scope->names, sn_str_of(name));
     if (id == SN_MAP_NONE) return define(x, scope, name, type, out);

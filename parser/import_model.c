@@ -91,8 +91,10 @@ static sinter_status build(sn_import *x, const Onnx__ModelProto *proto, sn_model
     x->m = sn_model_create();
     if (!x->m) return sn_import_no_memory(x);
     sinter_status status = sn_import_model(x, proto);
-    if (status == SINTER_OK) *out = x->m;
-    else sn_model_destroy(x->m);
+    if (status == SINTER_OK)
+        *out = x->m;
+    else
+        sn_model_destroy(x->m);
     return status;
 }
 
@@ -101,8 +103,8 @@ sinter_status sn_parse_model(sn_block *file, const char *folder, bool map, sn_mo
     sn_wire wire;
     ProtobufCMessage *message = NULL;
     sn_import x = {.wire = &wire, .file = file, .external = {.folder = folder, .map = map}, .err = err};
-    sinter_status status = sn_wire_read(&wire, sn_block_data(file), sn_block_size(file),
-                                        &onnx__model_proto__descriptor, &message, err);
+    sinter_status status =
+        sn_wire_read(&wire, sn_block_data(file), sn_block_size(file), &onnx__model_proto__descriptor, &message, err);
     if (status == SINTER_OK) status = build(&x, (const Onnx__ModelProto *)message, out);
     sn_external_free(&x.external);
     sn_free(x.ids);

@@ -7,8 +7,7 @@
 
 static sinter_status import_dims(sn_import *x, const int64_t *dims, size_t n, sn_shape *out)
 {
-    if (n > SN_MAX_RANK)
-        return sn_fail(x->err, SINTER_UNSUPPORTED, "%zu dimensions, the limit is %d", n, SN_MAX_RANK);
+    if (n > SN_MAX_RANK) return sn_fail(x->err, SINTER_UNSUPPORTED, "%zu dimensions, the limit is %d", n, SN_MAX_RANK);
     for (size_t i = 0; i < n; ++i)
         if (dims[i] < 0)
             return sn_fail(x->err, SINTER_INVALID_MODEL, "dimension %zu is negative: %lld", i, (long long)dims[i]);
@@ -24,7 +23,8 @@ static sinter_status check_header(sn_import *x, const Onnx__TensorProto *proto)
     if (proto->segment)
         return sn_fail(x->err, SINTER_INVALID_MODEL, "is only a segment of a tensor, expected a whole one");
     int location = (int)proto->data_location;
-    if (location != ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT && location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+    if (location != ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT &&
+        location != ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return sn_fail(x->err, SINTER_INVALID_MODEL, "data_location %d, expected 0 or 1", location);
     return SINTER_OK;
 }
@@ -52,9 +52,12 @@ static sinter_status read_location(sn_import *x, const Onnx__TensorProto *proto,
     for (size_t i = 0; i < proto->n_external_data; ++i) {
         sn_str key = sn_str_of(proto->external_data[i]->key);
         const char *value = proto->external_data[i]->value ? proto->external_data[i]->value : "";
-        if (sn_str_is(key, "location")) *location = value;
-        else if (sn_str_is(key, "offset")) SN_TRY(parse_size(x, "offset", value, offset));
-        else if (sn_str_is(key, "length")) SN_TRY(parse_size(x, "length", value, length));
+        if (sn_str_is(key, "location"))
+            *location = value;
+        else if (sn_str_is(key, "offset"))
+            SN_TRY(parse_size(x, "offset", value, offset));
+        else if (sn_str_is(key, "length"))
+            SN_TRY(parse_size(x, "length", value, length));
     }
     return SINTER_OK;
 }
@@ -65,8 +68,7 @@ static sinter_status import_external(sn_import *x, const Onnx__TensorProto *prot
     const char *location;
     size_t offset, length, n_spans;
     sn_block *file = NULL;
-    if (spec->dtype == SINTER_STRING)
-        return sn_fail(x->err, SINTER_INVALID_MODEL, "strings cannot be external data");
+    if (spec->dtype == SINTER_STRING) return sn_fail(x->err, SINTER_INVALID_MODEL, "strings cannot be external data");
     sn_wire_spans(x->wire, &proto->base, &n_spans);
     if (n_spans) return sn_fail(x->err, SINTER_INVALID_MODEL, "has elements both in the model and in external data");
     SN_TRY(read_location(x, proto, &location, &offset, &length));
@@ -104,7 +106,8 @@ static sinter_status import_content(sn_import *x, const Onnx__TensorProto *proto
     SN_TRY(check_header(x, proto));
     SN_TRY(import_dims(x, proto->dims, proto->n_dims, &shape));
     SN_TRY(sn_tensor_spec_init(&spec, (sinter_dtype)proto->data_type, &shape, x->err));
-    if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) return import_external(x, proto, &spec, out);
+    if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+        return import_external(x, proto, &spec, out);
     if (spec.dtype == SINTER_STRING) return import_strings(x, proto, &spec, out);
     size_t n;
     const sn_wire_span *spans = sn_wire_spans(x->wire, &proto->base, &n);
@@ -132,7 +135,8 @@ sinter_status sn_import_tensor_info(sn_import *x, const Onnx__TensorProto *proto
     return *out ? SINTER_OK : sn_import_no_memory(x);
 }
 
-/* ---------------------------------------------------------------------------------------------------- sparse tensors */
+/* ---------------------------------------------------------------------------------------------------- sparse tensors
+ */
 
 /* Whoever makes a sparse tensor dense writes where the indices say. */
 static sinter_status check_indices(sn_import *x, const sn_sparse *s)

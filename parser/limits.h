@@ -8,9 +8,10 @@
 /* Bytes of everything but payloads. */
 #define SN_MAX_STRUCTURE_BYTES ((size_t)1 << 30)
 
-/* Unpacked, an empty attribute of 2 bytes takes more than 300. Real models stay below 20 times their structure's bytes. */
+/* Unpacked, an empty attribute of 2 bytes takes more than 300. Real models stay below 20 times their structure's bytes.
+ */
 #define SN_UNPACK_FACTOR 32
-#define SN_UNPACK_FLOOR ((size_t)16 << 20)
+#define SN_UNPACK_FLOOR  ((size_t)16 << 20)
 
 /* The same for the graph that is made of it. */
 #define SN_MODEL_FACTOR 32

@@ -23,7 +23,8 @@ static sinter_status load_file(const char *path, bool map, sn_model **out, sinte
 {
     sn_block *file = NULL;
     sinter_status status = sn_block_open(path, map, &file, err);
-    if (status == SINTER_NOT_FOUND || status == SINTER_INVALID_ARGUMENT) return sn_context(err, SINTER_INVALID_MODEL, "model");
+    if (status == SINTER_NOT_FOUND || status == SINTER_INVALID_ARGUMENT)
+        return sn_context(err, SINTER_INVALID_MODEL, "model");
     SN_TRY(status);
     char *folder = folder_of(path);
     status = folder ? sn_parse_model(file, folder, map, out, err) : sn_no_memory(err, "loading a model");

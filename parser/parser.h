@@ -1,9 +1,9 @@
 /*
  * Between ONNX protobuf and the graph. The public loading, saving and tensor codec functions of sinter.h live here too.
  *
- * Reading: one bounded walk over the wire format (wire.c) checks lengths, nesting and strings and makes a slim copy, in which
- * payloads above 4 KiB are replaced by an index into the file's block; protobuf-c unpacks the slim copy through a bump
- * allocator with a byte budget; import.c turns the result into a graph whose payloads are slices of the file.
+ * Reading: one bounded walk over the wire format (wire.c) checks lengths, nesting and strings and makes a slim copy, in
+ * which payloads above 4 KiB are replaced by an index into the file's block; protobuf-c unpacks the slim copy through a
+ * bump allocator with a byte budget; import.c turns the result into a graph whose payloads are slices of the file.
  */
 #ifndef SN_PARSER_PARSER_H
 #define SN_PARSER_PARSER_H

@@ -18,12 +18,15 @@ enum { FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA
 
 /* Which typed field a type's elements are in; where none is named it is int32_data. */
 static const uint32_t typed_fields[SINTER_DTYPE_COUNT] = {
-    [SINTER_FLOAT] = FLOAT_DATA,      [SINTER_COMPLEX64] = FLOAT_DATA, [SINTER_DOUBLE] = DOUBLE_DATA,
+    [SINTER_FLOAT] = FLOAT_DATA,       [SINTER_COMPLEX64] = FLOAT_DATA, [SINTER_DOUBLE] = DOUBLE_DATA,
     [SINTER_COMPLEX128] = DOUBLE_DATA, [SINTER_INT64] = INT64_DATA,     [SINTER_UINT32] = UINT64_DATA,
     [SINTER_UINT64] = UINT64_DATA,
 };
 
-static uint32_t typed_field(sinter_dtype dtype) { return typed_fields[dtype] ? typed_fields[dtype] : INT32_DATA; }
+static uint32_t typed_field(sinter_dtype dtype)
+{
+    return typed_fields[dtype] ? typed_fields[dtype] : INT32_DATA;
+}
 
 static const char *field_name(uint32_t number)
 {
@@ -31,7 +34,10 @@ static const char *field_name(uint32_t number)
 }
 
 /* 4- and 2-bit types. Strings have no bits at all. */
-static bool is_packed(sinter_dtype dtype) { return sn_dtypes[dtype].bits > 0 && sn_dtypes[dtype].bits < 8; }
+static bool is_packed(sinter_dtype dtype)
+{
+    return sn_dtypes[dtype].bits > 0 && sn_dtypes[dtype].bits < 8;
+}
 
 size_t sn_tensor_stored_size(sinter_dtype dtype, size_t count)
 {
@@ -137,8 +143,10 @@ sinter_status sn_tensor_from_raw(const sn_tensor_spec *spec, const sn_raw *raw, 
     if (large && plain && is_aligned(spec, raw->bytes)) return slice_raw(spec, raw, out, err);
     SN_TRY(sn_tensor_create(spec->dtype, &spec->shape, out, err));
     if (raw->size == 0) return SINTER_OK;
-    if (large && plain) move_elements(raw, (*out)->data);
-    else copy_elements(spec, raw->bytes, raw->size, (*out)->data);
+    if (large && plain)
+        move_elements(raw, (*out)->data);
+    else
+        copy_elements(spec, raw->bytes, raw->size, (*out)->data);
     return SINTER_OK;
 }
 

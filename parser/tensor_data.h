@@ -29,8 +29,8 @@ SINTER_CHECK sinter_status sn_tensor_from_raw(const sn_tensor_spec *spec, const 
                                               sinter_error *err);
 /* From the payload fields of a TensorProto. `file` holds wire->bytes, or is NULL. */
 SINTER_CHECK sinter_status sn_tensor_from_spans(const sn_tensor_spec *spec, const sn_wire *wire,
-                                                const sn_wire_span *spans, size_t n, sn_block *file,
-                                                sinter_value **out, sinter_error *err);
+                                                const sn_wire_span *spans, size_t n, sn_block *file, sinter_value **out,
+                                                sinter_error *err);
 
 /* Packs elements [first, first + n) of a 4- or 2-bit type; `first` begins a byte. Returns the bytes written. */
 size_t sn_tensor_pack(sinter_dtype dtype, const uint8_t *elements, size_t n, uint8_t *out);

@@ -26,8 +26,8 @@ typedef struct walk {
 typedef struct field {
     uint32_t number;
     uint32_t wire_type;
-    size_t start;          /* of the tag */
-    size_t content, end;   /* without tag and length */
+    size_t start;                          /* of the tag */
+    size_t content, end;                   /* without tag and length */
     const ProtobufCFieldDescriptor *known; /* NULL: not in the schema */
 } field;
 
@@ -54,7 +54,10 @@ size_t sn_varint_write(uint8_t *bytes, uint64_t value)
 
 /* ---------------------------------------------------------------------------------------------------- the slim copy */
 
-static void put(sn_text *t, const void *bytes, size_t n) { sn_text_append_bytes(t, bytes, n); }
+static void put(sn_text *t, const void *bytes, size_t n)
+{
+    sn_text_append_bytes(t, bytes, n);
+}
 
 static void put_varint(sn_text *t, uint64_t value)
 {
@@ -126,8 +129,8 @@ static sinter_status read_field(walk *w, const ProtobufCMessageDescriptor *d, si
     size_t n = sn_varint_read(bytes + at, end - at, &tag);
     *f = (field){.start = at, .content = at + n};
     if (n == 0 || tag > UINT32_MAX || tag >> 3 == 0)
-        return sn_fail(w->err, SINTER_INVALID_MODEL, "byte %zu: no field of %s begins here: this is not ONNX, or damaged",
-                       at, d->short_name);
+        return sn_fail(w->err, SINTER_INVALID_MODEL,
+                       "byte %zu: no field of %s begins here: this is not ONNX, or damaged", at, d->short_name);
     f->number = (uint32_t)(tag >> 3);
     f->wire_type = (uint32_t)(tag & 7);
     f->known = protobuf_c_message_descriptor_get_field(d, f->number);
@@ -256,7 +259,8 @@ static sinter_status begin_tensor(walk *w)
     return SINTER_OK;
 }
 
-/* Protobuf merges a message that comes twice; nobody writes that, and it is where a reader's time and memory explode. */
+/* Protobuf merges a message that comes twice; nobody writes that, and it is where a reader's time and memory explode.
+ */
 static bool is_second(const ProtobufCMessageDescriptor *d, const field *f, uint64_t *seen)
 {
     if (!f->known || f->known->label == PROTOBUF_C_LABEL_REPEATED || scalar_wire_type(f->known->type) != WIRE_LENGTH)
@@ -290,10 +294,12 @@ static void *budgeted_alloc(void *data, size_t size)
 {
     sn_wire *wire = data;
     if (size > wire->budget || wire->unpacked.total > wire->budget - size) {
-        wire->exhausted = true;
+        wire->failure = SINTER_TOO_LARGE;
         return NULL;
     }
-    return sn_arena_alloc(&wire->unpacked, size);
+    void *p = sn_arena_alloc(&wire->unpacked, size);
+    if (!p) wire->failure = SINTER_NO_MEMORY;
+    return p;
 }
 
 static void free_nothing(void *data, void *pointer)
@@ -312,10 +318,12 @@ static sinter_status unpack(sn_wire *wire, const ProtobufCMessageDescriptor *roo
     const uint8_t *bytes = wire->slim.p ? (const uint8_t *)wire->slim.p : nothing;
     *message = protobuf_c_message_unpack(root, &allocator, wire->slim.n, bytes);
     if (*message) return SINTER_OK;
-    if (wire->exhausted)
-        return sn_fail(err, SINTER_TOO_LARGE,
-                       "%s: unpacking its %zu bytes of structure needs more than %zu bytes of memory: too many tiny fields",
-                       root->short_name, wire->structure, wire->budget);
+    if (wire->failure == SINTER_NO_MEMORY) return sn_no_memory(err, "reading a model");
+    if (wire->failure == SINTER_TOO_LARGE)
+        return sn_fail(
+            err, SINTER_TOO_LARGE,
+            "%s: unpacking its %zu bytes of structure needs more than %zu bytes of memory: too many tiny fields",
+            root->short_name, wire->structure, wire->budget);
     return sn_fail(err, SINTER_INVALID_MODEL, "%s: a field cannot be decoded", root->short_name);
 }
 

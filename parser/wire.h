@@ -34,10 +34,10 @@ typedef struct sn_wire {
     size_t n_spans, spans_capacity;
     sn_wire_payload *payloads;
     size_t n_payloads, payloads_capacity;
-    size_t structure;  /* bytes of the file that are no payloads */
-    sn_arena unpacked; /* what protobuf-c made of `slim` */
-    size_t budget;     /* of `unpacked` */
-    bool exhausted;
+    size_t structure;      /* bytes of the file that are no payloads */
+    sn_arena unpacked;     /* what protobuf-c made of `slim` */
+    size_t budget;         /* of `unpacked` */
+    sinter_status failure; /* of the allocator, which can tell protobuf-c only that it failed */
 } sn_wire;
 
 /* Walks over `bytes`, which hold one message of type `root`, and unpacks the slim copy. *message lives in *wire, which

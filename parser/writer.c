@@ -62,7 +62,10 @@ static void put_varint(sn_writer *w, uint64_t value)
     sn_put_raw(w, bytes, sn_varint_write(bytes, value));
 }
 
-static void put_tag(sn_writer *w, uint32_t field, uint32_t wire_type) { put_varint(w, (uint64_t)field << 3 | wire_type); }
+static void put_tag(sn_writer *w, uint32_t field, uint32_t wire_type)
+{
+    put_varint(w, (uint64_t)field << 3 | wire_type);
+}
 
 void sn_put_int(sn_writer *w, uint32_t field, int64_t value)
 {
@@ -93,7 +96,10 @@ void sn_put_text(sn_writer *w, uint32_t field, sn_str text)
     if (text.n > 0) sn_put_bytes(w, field, text.p, text.n);
 }
 
-void sn_put_wire(sn_writer *w, sn_str fields) { sn_put_raw(w, fields.p, fields.n); }
+void sn_put_wire(sn_writer *w, sn_str fields)
+{
+    sn_put_raw(w, fields.p, fields.n);
+}
 
 static size_t note_length(sn_writer *w)
 {
@@ -109,8 +115,10 @@ sn_mark sn_put_begin(sn_writer *w, uint32_t field)
 {
     sn_mark mark = {0};
     put_tag(w, field, WIRE_LENGTH);
-    if (w->measuring) mark.index = note_length(w);
-    else put_varint(w, w->next_length < w->n_lengths ? w->lengths[w->next_length++] : 0);
+    if (w->measuring)
+        mark.index = note_length(w);
+    else
+        put_varint(w, w->next_length < w->n_lengths ? w->lengths[w->next_length++] : 0);
     mark.start = w->total;
     return mark;
 }

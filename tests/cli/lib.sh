@@ -79,8 +79,8 @@ digit_rows() {
     } >"$2"
 }
 
-# float_pb DIMS_AND_SIZE FILE: stdin, raw little-endian floats, as a TensorProto. The first argument is printf's, the wire
-# form of the dims (08 each), of data_type 1 (10 01), and of raw_data's tag and length (4a ..).
+# float_pb HEAD FILE: the floats on stdin, raw and little-endian, as a TensorProto. HEAD, in printf's notation, is what
+# comes before them on the wire: dims (08 each), data_type 1 (10 01), tag and length of raw_data (4a ..).
 float_pb() {
     {
         printf "$1"

@@ -12,8 +12,8 @@ has "$out" "5 runs, batch 1, 1 thread" "p50" "p99" "runs/s" "MB planned" "operat
 
 expect 0 bench "$model" --iterations 4 --batch-size 3 --json
 json=$(tr -d '\t\n ' <<<"$out")
-has "$json" '"runs":4' '"batch_size":3' '"latency_ms":{"min":' '"p50":' '"p90":' '"p99":' '"max":' '"runs_per_second":' \
-    '"rows_per_second":' '"memory_planned":' '"memory_unplanned":' '"steps":[{"name":' '"calls":4'
+has "$json" '"runs":4' '"batch_size":3' '"latency_ms":{"min":' '"p50":' '"p90":' '"p99":' '"max":' \
+    '"runs_per_second":' '"rows_per_second":' '"memory_planned":' '"memory_unplanned":' '"steps":[{"name":' '"calls":4'
 
 expect 0 bench "$model" --iterations 2 --shape image=6x1x28x28
 has "$out" "2 runs, batch 6"

@@ -6,8 +6,8 @@ help_lists inspect --json --shape
 usage_error inspect -- "expected MODEL.onnx"
 
 expect 0 inspect "$model"
-has "$out" "opset ai.onnx 16" "producer pytorch" "Inputs:" image batchx1x28x28 "Outputs:" logits batchx10 "Operators:" Conv \
-    "BatchNormalization:" "/norm4/BatchNormalization" Gemm inference
+has "$out" "opset ai.onnx 16" "producer pytorch" "Inputs:" image batchx1x28x28 "Outputs:" logits batchx10 \
+    "Operators:" Conv "BatchNormalization:" "/norm4/BatchNormalization" Gemm inference
 lacks "$out" "not supported"
 [ -z "$err" ] || fail "inspect wrote to stderr: $err"
 

@@ -60,7 +60,8 @@ expect 4 optimize "$model" -o given.onnx --verify -i image=absent.npy
 has "$err" absent.npy
 absent given.onnx
 
-# Pixels of 1.6e38, so large that folding changes where sums overflow: verification fails, nothing is written, the old file stays.
+# Pixels of 1.6e38, so large that folding changes where sums overflow: verification fails, nothing is written, and the
+# file that was there stays.
 {
     head -c 128 "$digits/images/digit_7.npy"
     for _ in {1..784}; do printf '\xc2\xbd\xf0\x7e'; done

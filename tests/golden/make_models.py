@@ -126,6 +126,7 @@ def randomize(module):
             part.running_var.uniform_(0.3, 3)
             part.weight.data.uniform_(-1.5, 1.5)
             part.bias.data.uniform_(-1, 1)
+            part.momentum = 0.0  # tracing in training mode must not move the statistics
 
 
 def save_tensor(path, tensor, name):

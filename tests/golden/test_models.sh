@@ -18,7 +18,7 @@ while IFS=$'\t' read -r name folded kept; do
     "$SINTER" optimize "$models/$name/model.onnx" -o "$work/out.onnx" --report "$work/report.json" --verify >"$work/log" ||
         fail "optimize $name: $(cat "$work/log")"
     found=$(python3 -c 'import json, sys
-rows = json.load(open(sys.argv[1]))["batch_normalizations"]
+rows = json.load(open(sys.argv[1]))["bn"]
 print(*(sum(r["verdict"] == v for r in rows) for v in ("folded", "kept")), sep="\t")' "$work/report.json")
     [ "$found" = "$folded"$'\t'"$kept" ] || fail "$name: expected $folded folded and $kept kept, found $found"
 done <"$SINTER_SOURCE_DIR/tests/golden/expected_bn.tsv"

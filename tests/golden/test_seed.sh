@@ -22,7 +22,7 @@ while IFS=$'\t' read -r name nodes folded into kept _; do
         fail "optimize $name: $(cat "$work/log")"
     found=$(python3 - "$work/report.json" <<'PY'
 import json, sys
-rows = json.load(open(sys.argv[1]))["batch_normalizations"]
+rows = json.load(open(sys.argv[1]))["bn"]
 folded = [r["into_op"] for r in rows if r["verdict"] == "folded"]
 print(len(rows), len(folded), ",".join(folded) or "-", sum(r["verdict"] == "kept" for r in rows), sep="\t")
 PY

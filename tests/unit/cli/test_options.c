@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "cli/options.h"
 #include <stdlib.h>
 #include <string.h>
@@ -181,13 +182,28 @@ static void help_wins_over_what_is_missing(void **state)
     release(&p);
 }
 
+static void lack_of_memory_is_an_error(void **state)
+{
+    (void)state;
+    long n = 0;
+    for (sinter_status status = SINTER_NO_MEMORY; status != SINTER_OK; n++) {
+        sn_alloc_fail_after(n);
+        parsed p = parse("x --list a --names b,c --shape i=1x2 A B");
+        sn_alloc_fail_after(-1);
+        status = p.status;
+        if (status != SINTER_OK) assert_int_equal(status, SINTER_NO_MEMORY);
+        release(&p);
+        assert_true(n < 100);
+    }
+    assert_true(n > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_every_kind),
-        cmocka_unit_test(refuses_and_says_why),
-        cmocka_unit_test(double_dash_ends_options),
-        cmocka_unit_test(help_wins_over_what_is_missing),
+        cmocka_unit_test(reads_every_kind),           cmocka_unit_test(refuses_and_says_why),
+        cmocka_unit_test(double_dash_ends_options),   cmocka_unit_test(help_wins_over_what_is_missing),
+        cmocka_unit_test(lack_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "io/npy.h"
 #include "scratch.h"
 
@@ -419,6 +420,39 @@ static void an_abandoned_writer_leaves_nothing(void **state)
     assert_int_equal(scratch_count(*state), 0);
 }
 
+/* ------------------------------------------------------------------------------------------------ lack of memory */
+
+/* Writes strings in rows and reads them again: every path that allocates. */
+static sinter_status round_trip(const char *path, sinter_value *rows)
+{
+    sn_npy_writer w;
+    sinter_value *again = NULL;
+    sinter_status status = sn_npy_writer_open(&w, path, NULL);
+    if (status == SINTER_OK) status = sn_npy_writer_append(&w, rows, NULL);
+    if (status == SINTER_OK) status = sn_npy_writer_append(&w, rows, NULL);
+    if (status == SINTER_OK) status = sn_npy_writer_commit(&w, NULL);
+    sn_npy_writer_close(&w);
+    if (status == SINTER_OK) status = sn_npy_load(path, &again, NULL);
+    sinter_value_release(again);
+    return status;
+}
+
+static void lack_of_memory_is_an_error(void **state)
+{
+    const char *path = scratch_path(*state, "out.npy");
+    sinter_value *rows = strings("a", "caf\xC3\xA9");
+    long n = 0;
+    for (sinter_status status = SINTER_NO_MEMORY; status != SINTER_OK; n++) {
+        sn_alloc_fail_after(n);
+        status = round_trip(path, rows);
+        sn_alloc_fail_after(-1);
+        if (status != SINTER_OK) assert_int_equal(status, SINTER_NO_MEMORY);
+        assert_true(n < 1000);
+    }
+    assert_true(n > 5);
+    sinter_value_release(rows);
+}
+
 int main(void)
 {
 #define WITH_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_open, scratch_close)
@@ -440,6 +474,7 @@ int main(void)
         WITH_SCRATCH(writes_strings_as_wide_as_the_longest),
         WITH_SCRATCH(writes_rows),
         WITH_SCRATCH(an_abandoned_writer_leaves_nothing),
+        WITH_SCRATCH(lack_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
-/* Checks of what inference knows of small integer tensors. The model under test reads `shape_of`: the Shape of an input [N, 3, 8]
- * whose first dimension is the symbol N. */
+/* Checks of what inference knows of small integer tensors. The model under test reads `shape_of`: the Shape of an input
+ * [N, 3, 8] whose first dimension is the symbol N. */
 #ifndef SN_TEST_KNOWN_H
 #define SN_TEST_KNOWN_H
 
 #include "build_model.h"
 
 #define N_SYMBOL SN_DIM_SYMBOL(0)
-#define UNKNOWN SN_DIM_UNKNOWN
+#define UNKNOWN  SN_DIM_UNKNOWN
 
 static inline sn_value_id shape_of_input(sn_model *m)
 {
@@ -32,8 +32,10 @@ static inline void check_known(sn_model *m, sn_value_id v, const int64_t *expect
     inferred r = infer(m);
     if (r.status != SINTER_OK) fail_msg("%s", r.err.text);
     const sn_fact *f = &r.facts.values[v];
-    if (!expected) assert_null(f->known);
-    else assert_non_null(f->known);
+    if (!expected)
+        assert_null(f->known);
+    else
+        assert_non_null(f->known);
     for (size_t i = 0; expected && i < n; i++) {
         assert_int_equal(f->n_known, n);
         if (f->known[i] != expected[i])

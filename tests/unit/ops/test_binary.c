@@ -109,16 +109,21 @@ static void test_nan_in_min_and_max(void **state)
 static void test_pow(void **state)
 {
     (void)state;
-    assert_values(run("Pow", 15, numbers(SINTER_FLOAT, DIMS(3), NUMBERS(-3, 4, 0)),
-                      numbers(SINTER_INT64, 0, NULL, NUMBERS(2))), 9, 16, 0);
-    assert_values(run("Pow", 15, numbers(SINTER_FLOAT, DIMS(2), NUMBERS(9, 0.25)),
-                      numbers(SINTER_FLOAT, 0, NULL, NUMBERS(0.5))), 3, 0.5);
+    assert_values(
+        run("Pow", 15, numbers(SINTER_FLOAT, DIMS(3), NUMBERS(-3, 4, 0)), numbers(SINTER_INT64, 0, NULL, NUMBERS(2))),
+        9, 16, 0);
+    assert_values(
+        run("Pow", 15, numbers(SINTER_FLOAT, DIMS(2), NUMBERS(9, 0.25)), numbers(SINTER_FLOAT, 0, NULL, NUMBERS(0.5))),
+        3, 0.5);
     assert_values(run("Pow", 15, numbers(SINTER_INT32, DIMS(4), NUMBERS(2, -1, 1, 7)),
-                      numbers(SINTER_INT64, 0, NULL, NUMBERS(-3))), 0, -1, 1, 0);
+                      numbers(SINTER_INT64, 0, NULL, NUMBERS(-3))),
+                  0, -1, 1, 0);
     assert_values(run("Pow", 15, numbers(SINTER_INT64, DIMS(2), NUMBERS(2, 9)),
-                      numbers(SINTER_FLOAT, DIMS(2), NUMBERS(0.5, 0.5))), 1, 3);
+                      numbers(SINTER_FLOAT, DIMS(2), NUMBERS(0.5, 0.5))),
+                  1, 3);
     assert_values(run("Pow", 15, numbers(SINTER_FLOAT16, DIMS(2), NUMBERS(2, 3)),
-                      numbers(SINTER_BFLOAT16, DIMS(2), NUMBERS(3, 2))), 8, 9);
+                      numbers(SINTER_BFLOAT16, DIMS(2), NUMBERS(3, 2))),
+                  8, 9);
 }
 
 static void test_strings_compare(void **state)
@@ -145,7 +150,8 @@ static void test_legacy_axis(void **state)
     assert_values(out, 1, 1, 2, 2);
 
     assert_values(run("PRelu", 6, numbers(SINTER_FLOAT, DIMS(1, 2, 2), NUMBERS(-1, -1, -1, 1)),
-                      numbers(SINTER_FLOAT, DIMS(2), NUMBERS(2, 3))), -2, -2, -3, 1);
+                      numbers(SINTER_FLOAT, DIMS(2), NUMBERS(2, 3))),
+                  -2, -2, -3, 1);
 }
 
 static void test_prelu_does_not_widen_x(void **state)
@@ -189,15 +195,9 @@ static void test_known_elements(void **state)
         const char *op;
         int64_t by, expected[3];
     } cases[] = {
-        {"Add", 0, {N_SYMBOL, 3, 8}},
-        {"Add", 2, {UNKNOWN, 5, 10}},
-        {"Sub", 1, {UNKNOWN, 2, 7}},
-        {"Mul", 1, {N_SYMBOL, 3, 8}},
-        {"Mul", 0, {0, 0, 0}},
-        {"Mul", INT64_MAX, {UNKNOWN, UNKNOWN, UNKNOWN}},
-        {"Div", 1, {N_SYMBOL, 3, 8}},
-        {"Div", 2, {UNKNOWN, 1, 4}},
-        {"Div", 0, {UNKNOWN, UNKNOWN, UNKNOWN}},
+        {"Add", 0, {N_SYMBOL, 3, 8}}, {"Add", 2, {UNKNOWN, 5, 10}}, {"Sub", 1, {UNKNOWN, 2, 7}},
+        {"Mul", 1, {N_SYMBOL, 3, 8}}, {"Mul", 0, {0, 0, 0}},        {"Mul", INT64_MAX, {UNKNOWN, UNKNOWN, UNKNOWN}},
+        {"Div", 1, {N_SYMBOL, 3, 8}}, {"Div", 2, {UNKNOWN, 1, 4}},  {"Div", 0, {UNKNOWN, UNKNOWN, UNKNOWN}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sn_model *m = new_model(17);

@@ -31,8 +31,7 @@ static void test_softmax_axes(void **state)
                   .5);
     assert_values(softmax("Softmax", 11, NULL, numbers(SINTER_FLOAT, DIMS(2, 2, 2), zeros)), .25, .25, .25, .25, .25,
                   .25, .25, .25);
-    assert_values(softmax("Softmax", 13, (int64_t[]){0},
-                          numbers(SINTER_BFLOAT16, DIMS(2, 1), NUMBERS(7, 7))), .5, .5);
+    assert_values(softmax("Softmax", 13, (int64_t[]){0}, numbers(SINTER_BFLOAT16, DIMS(2, 1), NUMBERS(7, 7))), .5, .5);
     assert_values(softmax("Softmax", 13, (int64_t[]){0}, numbers(SINTER_DOUBLE, 0, NULL, NUMBERS(3))), 1);
     assert_values(softmax("Hardmax", 13, (int64_t[]){0}, numbers(SINTER_FLOAT, DIMS(2, 2), NUMBERS(1, 5, 2, 5))), 0, 1,
                   1, 0);
@@ -81,8 +80,10 @@ static void test_every_set_of_axes(void **state)
         double expected[120] = {0};
         size_t n = 1;
         for (int i = 0; i < 4; i++) {
-            if (mask >> i & 1) axes[n_axes++] = i;
-            else n *= (size_t)d[i];
+            if (mask >> i & 1)
+                axes[n_axes++] = i;
+            else
+                n *= (size_t)d[i];
         }
         for (size_t at = 0; at < 120; at++) {
             size_t rest = at, index[4], to = 0;
@@ -148,8 +149,7 @@ static void test_log_sum_exp_does_not_overflow(void **state)
                   1000.69314718);
     assert_values(reduce("ReduceLogSumExp", numbers(SINTER_DOUBLE, DIMS(2, 2), NUMBERS(-900, 5, -900, 5)), INTS(0)),
                   -899.30685282, 5.69314718);
-    sinter_value *out =
-        reduce("ReduceLogSumExp", tensor(SINTER_FLOAT, DIMS(2), FLOATS(-INFINITY, -INFINITY)), INTS(0));
+    sinter_value *out = reduce("ReduceLogSumExp", tensor(SINTER_FLOAT, DIMS(2), FLOATS(-INFINITY, -INFINITY)), INTS(0));
     assert_true(*(float *)out->data == -INFINITY);
     sinter_value_release(out);
 }
@@ -163,8 +163,10 @@ static void test_empty_axes(void **state)
         assert_true(sn_set_attr_int(m, n, "noop_with_empty_axes", noop));
         sinter_value *in[] = {counting(SINTER_FLOAT, DIMS(1, 2)), int_list(NULL, 0)}, *out = NULL;
         evaluate_well(m, n, in, &out);
-        if (noop) assert_values(out, 1, 4);
-        else assert_values(out, 5);
+        if (noop)
+            assert_values(out, 1, 4);
+        else
+            assert_values(out, 5);
     }
 }
 

@@ -34,7 +34,10 @@ static inline void add_bytes(message *m, uint32_t field, const void *bytes, size
     if (size) sn_text_append_bytes(m, bytes, size);
 }
 
-static inline void add_text(message *m, uint32_t field, const char *text) { add_bytes(m, field, text, strlen(text)); }
+static inline void add_text(message *m, uint32_t field, const char *text)
+{
+    add_bytes(m, field, text, strlen(text));
+}
 
 /* Takes over the child. */
 static inline void add_child(message *m, uint32_t field, message child)
@@ -47,7 +50,8 @@ static inline void add_child(message *m, uint32_t field, message child)
 static inline void add_names(message *m, uint32_t field, const char *names)
 {
     if (strcmp(names, "-") == 0) return;
-    for (const char *end; (end = strchr(names, ',')); names = end + 1) add_bytes(m, field, names, (size_t)(end - names));
+    for (const char *end; (end = strchr(names, ',')); names = end + 1)
+        add_bytes(m, field, names, (size_t)(end - names));
     add_text(m, field, names);
 }
 
@@ -73,8 +77,10 @@ static inline message make_info(const char *name, int rank)
     add_child(&tensor, 2, shape);
     add_child(&type, 1, tensor);
     add_text(&info, 1, name);
-    if (rank >= 0) add_child(&info, 2, type);
-    else sn_text_free(&type);
+    if (rank >= 0)
+        add_child(&info, 2, type);
+    else
+        sn_text_free(&type);
     return info;
 }
 

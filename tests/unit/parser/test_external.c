@@ -1,9 +1,9 @@
 /* External data: what may be opened, where it must lie, and how it is written. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "graph/edit.h"
@@ -47,7 +47,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    const char *files[] = {"w.bin", "sub/w.bin", "link", "up", "inside", "a.onnx", "a.onnx.data", "b.onnx", "b.onnx.data"};
+    const char *files[] = {"w.bin",  "sub/w.bin",   "link",   "up",         "inside",
+                           "a.onnx", "a.onnx.data", "b.onnx", "b.onnx.data"};
     for (size_t i = 0; i < sizeof files / sizeof *files; ++i) unlink(path_in(folder, files[i]));
     unlink(path_in(root, "secret"));
     rmdir(path_in(folder, "sub"));

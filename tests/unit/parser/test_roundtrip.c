@@ -1,10 +1,12 @@
-/* What is read and written again is the same: over real files when there are any, and over one model that has everything. */
+/* What is read and written again is the same: over real files when there are any, and over one model that has
+ * everything. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
 #include "graph/edit.h"
 #include "proto_builder.h"
@@ -88,8 +90,10 @@ static void test_data(void **state)
     (void)state;
     char path[4096];
     const char *data = getenv("SINTER_TEST_DATA");
-    if (data && data[0]) snprintf(path, sizeof path, "%s", data);
-    else snprintf(path, sizeof path, "%s/../shared", source_folder());
+    if (data && data[0])
+        snprintf(path, sizeof path, "%s", data);
+    else
+        snprintf(path, sizeof path, "%s/../shared", source_folder());
     if (access(path, R_OK) != 0) {
         print_message("skipped: there is no test data in %s\n", path);
         return;
@@ -168,7 +172,7 @@ static void add_attrs(message *node)
     static const struct {
         uint32_t field;
         int copies;
-    } rows[] = {{0, 0}, {2, 1}, {3, 1},  {4, 1},  {5, 1},  {6, 1},  {7, 2}, {8, 2},
+    } rows[] = {{0, 0}, {2, 1},  {3, 1},  {4, 1},  {5, 1},  {6, 1},  {7, 2}, {8, 2},
                 {9, 2}, {10, 2}, {11, 2}, {22, 1}, {23, 2}, {14, 1}, {15, 2}};
     contents c = make_contents();
     for (int type = 1; type <= 14; ++type) {
@@ -317,6 +321,29 @@ static void test_large_payloads(void **state)
     free(elements);
 }
 
+/* Whichever allocation fails: a clean error, and (the sanitizer says) no leak. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    message m = everything();
+    sinter_status status = SINTER_NO_MEMORY;
+    for (long n = 0; status != SINTER_OK; ++n) {
+        sinter_model *model = NULL;
+        void *bytes = NULL;
+        size_t size;
+        sinter_error err;
+        sn_alloc_fail_after(n);
+        status = load(&m, &model, &err);
+        if (status == SINTER_OK) status = sinter_model_save_memory(model, &bytes, &size, &err);
+        sn_alloc_fail_after(-1);
+        if (status != SINTER_OK && status != SINTER_NO_MEMORY) fail_msg("after %ld: %s", n, err.text);
+        sinter_model_free(model);
+        free(bytes);
+        if (n > 100000) fail_msg("it never succeeds");
+    }
+    sn_text_free(&m);
+}
+
 static void test_internal_operators(void **state)
 {
     (void)state;
@@ -347,9 +374,10 @@ static void test_missing_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_example),        cmocka_unit_test(test_data),
-        cmocka_unit_test(test_everything),     cmocka_unit_test(test_large_payloads),
-        cmocka_unit_test(test_internal_operators), cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_example),       cmocka_unit_test(test_data),
+        cmocka_unit_test(test_everything),    cmocka_unit_test(test_large_payloads),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_internal_operators),
+        cmocka_unit_test(test_missing_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,21 @@
 /* Every encoding of tensor elements, and the ways in which sizes and contents can disagree. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "proto_builder.h"
 
-enum { FLOAT_DATA = 4, INT32_DATA = 5, STRING_DATA = 6, INT64_DATA = 7, RAW_DATA = 9, DOUBLE_DATA = 10, UINT64_DATA = 11 };
+enum {
+    FLOAT_DATA = 4,
+    INT32_DATA = 5,
+    STRING_DATA = 6,
+    INT64_DATA = 7,
+    RAW_DATA = 9,
+    DOUBLE_DATA = 10,
+    UINT64_DATA = 11
+};
 
 static sinter_value *read_ok(message m)
 {
@@ -29,7 +37,10 @@ static void read_fails(message m, sinter_status code, const char *text)
     sn_text_free(&m);
 }
 
-static message vector(sinter_dtype dtype, int64_t n) { return make_tensor("t", dtype, 1, &n); }
+static message vector(sinter_dtype dtype, int64_t n)
+{
+    return make_tensor("t", dtype, 1, &n);
+}
 
 static void expect_bytes(message m, sinter_dtype dtype, const void *bytes, size_t size)
 {
@@ -252,7 +263,8 @@ static void test_contradictions(void **state)
     add_bytes(&both, RAW_DATA, &f, 4);
     add_bytes(&both, FLOAT_DATA, &f, 4);
     read_fails(both, SINTER_INVALID_INPUT, "both in raw_data and in float_data");
-    read_fails(packed(wrong, INT64_DATA, &one, 1), SINTER_INVALID_INPUT, "expected in raw_data or float_data, found int64_data");
+    read_fails(packed(wrong, INT64_DATA, &one, 1), SINTER_INVALID_INPUT,
+               "expected in raw_data or float_data, found int64_data");
     add_bytes(&twice, RAW_DATA, &f, 4);
     add_bytes(&twice, RAW_DATA, &f, 4);
     read_fails(twice, SINTER_INVALID_INPUT, "twice");
@@ -339,13 +351,20 @@ static void test_map(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_raw),           cmocka_unit_test(test_scalar),
-        cmocka_unit_test(test_float_fields),  cmocka_unit_test(test_int32_data),
-        cmocka_unit_test(test_bool),          cmocka_unit_test(test_64_bit_fields),
-        cmocka_unit_test(test_packed_types),  cmocka_unit_test(test_long_packed),
-        cmocka_unit_test(test_strings),       cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_reserved_field),
-        cmocka_unit_test(test_containers),    cmocka_unit_test(test_map),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_scalar),
+        cmocka_unit_test(test_float_fields),
+        cmocka_unit_test(test_int32_data),
+        cmocka_unit_test(test_bool),
+        cmocka_unit_test(test_64_bit_fields),
+        cmocka_unit_test(test_packed_types),
+        cmocka_unit_test(test_long_packed),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_reserved_field),
+        cmocka_unit_test(test_containers),
+        cmocka_unit_test(test_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

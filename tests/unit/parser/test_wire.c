@@ -1,9 +1,9 @@
 /* Hostile bytes: what the walk before protobuf-c has to stop. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "proto_builder.h"
@@ -58,8 +58,10 @@ static void test_every_truncation(void **state)
         memcpy(cut, bytes, n);
         sinter_status status = sinter_model_load_memory(cut, n, NULL, &model, &err);
         free(cut);
-        if (status == SINTER_OK) sinter_model_free(model); /* cut between two optional fields at the end */
-        else assert_true(err.text[0] != '\0');
+        if (status == SINTER_OK)
+            sinter_model_free(model); /* cut between two optional fields at the end */
+        else
+            assert_true(err.text[0] != '\0');
     }
     sinter_model *model;
     assert_int_equal(sinter_model_load_memory(bytes, size, NULL, &model, &err), SINTER_OK);
@@ -96,7 +98,8 @@ static void test_lengths(void **state)
     add_varint(&inner, 3 << 3 | 2);
     add_varint(&inner, 100); /* longer than the node that it is in, not than the file */
     add_child(&graph, 1, inner);
-    add_text(&graph, 10, "padding padding padding padding padding padding padding padding padding padding padding padding");
+    add_text(&graph, 10,
+             "padding padding padding padding padding padding padding padding padding padding padding padding");
     expect_failure(make_model(graph), SINTER_INVALID_MODEL, "(name) of NodeProto: runs beyond the end");
 
     message endless = {0};
@@ -216,12 +219,17 @@ static void test_unpacked_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),         cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_every_truncation_of_a_small_model),
-        cmocka_unit_test(test_lengths),         cmocka_unit_test(test_wire_types),
-        cmocka_unit_test(test_nul_in_name),     cmocka_unit_test(test_second_graph),
-        cmocka_unit_test(test_nesting),         cmocka_unit_test(test_amplification),
-        cmocka_unit_test(test_many_names),      cmocka_unit_test(test_unpacked_numbers),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_wire_types),
+        cmocka_unit_test(test_nul_in_name),
+        cmocka_unit_test(test_second_graph),
+        cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_amplification),
+        cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_unpacked_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
