@@ -158,33 +158,36 @@ static size_t argmax(const sinter_value *tensor, size_t first, size_t n)
 }
 
 /* Rows of scores are what a classifier gives: their best column is what one wants to see first. */
-static void print_best_columns(FILE *out, const sinter_value *tensor)
+static void print_best_columns(FILE *out, const sinter_value *tensor, int64_t rows)
 {
     const int64_t *dims = sinter_tensor_dims(tensor);
     bool scores = sinter_tensor_rank(tensor) == 2 && sn_dtypes[sinter_tensor_dtype(tensor)].klass == SN_CLASS_FLOAT;
-    if (!scores || dims[0] == 0 || dims[1] < 2) return;
+    if (!scores || rows == 0 || dims[1] < 2) return;
     fputs("    largest in column", out);
-    for (int64_t row = 0; row < dims[0] && row < SHOWN; row++) {
+    for (int64_t row = 0; row < rows && row < dims[0] && row < SHOWN; row++) {
         fprintf(out, " %zu", argmax(tensor, (size_t)(row * dims[1]), (size_t)dims[1]));
     }
-    fputs(dims[0] > SHOWN ? " ...\n" : "\n", out);
+    fputs(rows > SHOWN ? " ...\n" : "\n", out);
 }
 
+/* `rows` may be more than the tensor has (more batches follow) or less (the batch was filled up). */
 static void print_tensor(FILE *out, const sinter_value *tensor, int64_t rows)
 {
     int64_t dims[SINTER_MAX_RANK];
     char text[SN_DIMS_TEXT];
     int rank = sinter_tensor_rank(tensor);
+    size_t count = sinter_tensor_count(tensor);
     if (rank > 0) memcpy(dims, sinter_tensor_dims(tensor), (size_t)rank * sizeof *dims);
+    bool more = rank > 0 && rows > dims[0];
+    if (rank > 0 && rows >= 0 && rows < dims[0]) count = count / (size_t)dims[0] * (size_t)rows;
     if (rank > 0 && rows >= 0) dims[0] = rows;
     fprintf(out, "%s %s\n   ", sinter_dtype_name(sinter_tensor_dtype(tensor)), sn_dims_text(rank, dims, NULL, text));
-    size_t count = sinter_tensor_count(tensor);
     for (size_t i = 0; i < count && i < SHOWN; i++) {
         fputc(' ', out);
         print_element(out, tensor, i);
     }
-    fputs(count > SHOWN || rows > 0 ? " ...\n" : count ? "\n" : " (empty)\n", out);
-    print_best_columns(out, tensor);
+    fputs(count > SHOWN || more ? " ...\n" : count ? "\n" : " (empty)\n", out);
+    if (rank > 0) print_best_columns(out, tensor, dims[0]);
 }
 
 void sn_output_print(FILE *out, const char *name, const sinter_value *value, int64_t rows)

@@ -402,9 +402,9 @@ const sn_op sn_ops_binary[] = {
     BITWISE("BitwiseOr", SN_BINARY_BIT_OR),
     BITWISE("BitwiseXor", SN_BINARY_BIT_XOR),
     BINARY("BitShift", 11, "X:T, Y:T -> Z:T; T=uint8|uint16|uint32|uint64", BY_DIRECTION),
-    VARIADIC("Min", 6, "@num", SN_BINARY_MIN),
-    VARIADIC("Max", 6, "@num", SN_BINARY_MAX),
-    VARIADIC("Sum", 6, "@float", SN_BINARY_ADD),
-    VARIADIC("Mean", 6, "@float", SN_BINARY_DIV),
+    VARIADIC("Min", 1, "@num", SN_BINARY_MIN),
+    VARIADIC("Max", 1, "@num", SN_BINARY_MAX),
+    VARIADIC("Sum", 1, "@float", SN_BINARY_ADD),
+    VARIADIC("Mean", 1, "@float", SN_BINARY_DIV),
     {0},
 };

@@ -60,11 +60,14 @@
 #define TO_BOOL(suffix, dtype, type, wide_type, name, expression)                                                      \
     DEFINE_LOOP(name##_##suffix, type, wide_type, uint8_t, expression)
 
+/* The formatter takes products for declarations. */
+/* clang-format off */
+
 /* Wrapping arithmetic and bit operations are the same for signed and unsigned: only the unsigned loops exist. */
 UNSIGNED_TYPES(SAME, add, (wide)x + (wide)y)
 UNSIGNED_TYPES(SAME, sub, (wide)x - (wide)y)
-UNSIGNED_TYPES(SAME, mul, (wide)x *(wide)y)
-UNSIGNED_TYPES(SAME, bit_and, x &y)
+UNSIGNED_TYPES(SAME, mul, (wide)x * (wide)y)
+UNSIGNED_TYPES(SAME, bit_and, x & y)
 UNSIGNED_TYPES(SAME, bit_or, x | y)
 UNSIGNED_TYPES(SAME, bit_xor, x ^ y)
 UNSIGNED_TYPES(SAME, shift_left, y < 8 * sizeof(value) ? (wide)x << y : 0)
@@ -91,7 +94,7 @@ UNSIGNED_TYPES(TO_BOOL, less_or_equal, x <= y)
 /* NaN in either operand wins min and max, as in numpy. */
 FLOAT_TYPES(SAME, add, x + y)
 FLOAT_TYPES(SAME, sub, x - y)
-FLOAT_TYPES(SAME, mul, x *y)
+FLOAT_TYPES(SAME, mul, x * y)
 FLOAT_TYPES(SAME, div, x / y)
 FLOAT_TYPES(SAME, min, x < y || x != x ? x : y)
 FLOAT_TYPES(SAME, max, x > y || x != x ? x : y)
@@ -99,6 +102,7 @@ FLOAT_TYPES(SAME, prelu, x < 0 ? x * y : x)
 FLOAT_TYPES(TO_BOOL, equal, x == y)
 FLOAT_TYPES(TO_BOOL, less, x < y)
 FLOAT_TYPES(TO_BOOL, less_or_equal, x <= y)
+/* clang-format on */
 
 static inline double python_modulo(double x, double y)
 {

@@ -263,8 +263,23 @@ static sinter_status eval_nearest(sn_eval *x, const sn_resize_axis *geometry, si
     return SINTER_OK;
 }
 
-/* [outer, in, inner] -> [outer, out, inner] */
+/* [outer, in, inner] -> [outer, out, inner]. The innermost axis is summed in a register, any other row by row. */
 #define DEFINE_PASS(suffix, type)                                                                                      \
+    static type weigh_##suffix(const type *src, const int64_t *at, const double *weights, size_t taps)                 \
+    {                                                                                                                  \
+        type sum = 0;                                                                                                  \
+        for (size_t t = 0; t < taps; t++) sum += (type)weights[t] * src[at[t]];                                        \
+        return sum;                                                                                                    \
+    }                                                                                                                  \
+    static void weigh_rows_##suffix(const type *src, const int64_t *at, const double *weights, size_t taps,            \
+                                    size_t inner, type *dst)                                                           \
+    {                                                                                                                  \
+        for (size_t i = 0; i < inner; i++) dst[i] = 0;                                                                 \
+        for (size_t t = 0; t < taps; t++) {                                                                            \
+            const type w = (type)weights[t], *s = src + (size_t)at[t] * inner;                                         \
+            for (size_t i = 0; i < inner; i++) dst[i] += w * s[i];                                                     \
+        }                                                                                                              \
+    }                                                                                                                  \
     static void pass_##suffix(const type *src, type *dst, size_t outer, const sn_resize_axis *a, size_t inner,         \
                               const sn_resize_taps *taps, double outside)                                              \
     {                                                                                                                  \
@@ -272,11 +287,12 @@ static sinter_status eval_nearest(sn_eval *x, const sn_resize_axis *geometry, si
             for (size_t k = 0; k < (size_t)a->out; k++, dst += inner) {                                                \
                 const int64_t *at = taps->at + k * taps->taps;                                                         \
                 const double *weights = taps->weights + k * taps->taps;                                                \
-                for (size_t i = 0; i < inner; i++) dst[i] = at[0] < 0 ? (type)outside : 0;                             \
-                for (size_t t = 0; at[0] >= 0 && t < taps->taps; t++) {                                                \
-                    const type w = (type)weights[t], *s = src + (size_t)at[t] * inner;                                 \
-                    for (size_t i = 0; i < inner; i++) dst[i] += w * s[i];                                             \
-                }                                                                                                      \
+                if (at[0] < 0)                                                                                         \
+                    for (size_t i = 0; i < inner; i++) dst[i] = (type)outside;                                         \
+                else if (inner == 1)                                                                                   \
+                    *dst = weigh_##suffix(src, at, weights, taps->taps);                                               \
+                else                                                                                                   \
+                    weigh_rows_##suffix(src, at, weights, taps->taps, inner, dst);                                     \
             }                                                                                                          \
         }                                                                                                              \
     }

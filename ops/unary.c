@@ -19,24 +19,25 @@ typedef struct unary_params {
 } unary_params;
 
 /* X(name, expression in x of type `real`, with parameters a and b). */
+/* clang-format off */
 #define FLOAT_LOOPS(X)                                                                                                 \
     X(relu, x < 0 ? 0 : x)                                                                                             \
     X(leaky_relu, x < 0 ? a * x : x)                                                                                   \
     X(sigmoid, 1 / (1 + exp(-x)))                                                                                      \
     X(tanh, tanh(x))                                                                                                   \
     X(clip, LIMIT(x, a, b))                                                                                            \
-    X(hard_sigmoid, LIMIT(a *x + b, 0, 1))                                                                             \
-    X(hard_swish, x *LIMIT(x / 6 + (real)0.5, 0, 1))                                                                   \
+    X(hard_sigmoid, LIMIT(a * x + b, 0, 1))                                                                            \
+    X(hard_swish, x * LIMIT(x / 6 + (real)0.5, 0, 1))                                                                  \
     X(elu, x < 0 ? a * expm1(x) : x)                                                                                   \
     X(selu, x > 0 ? b * x : b * (a * expm1(x)))                                                                        \
     X(celu, x < 0 ? a * expm1(x / a) : x)                                                                              \
     X(thresholded_relu, x > a ? x : 0)                                                                                 \
-    X(shrink, x<-a ? x + b : x> a ? x - b : 0)                                                                         \
+    X(shrink, x < -a ? x + b : x > a ? x - b : 0)                                                                      \
     X(gelu, (real)0.5 * x * erfc(-x * (real)0.70710678118654752440))                                                   \
     X(gelu_tanh, (real)0.5 * x * (1 + tanh((real)0.79788456080286535588 * (x + (real)0.044715 * x * x * x))))          \
     X(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))                                                            \
     X(softsign, x / (1 + fabs(x)))                                                                                     \
-    X(mish, x *tanh(x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))))                                                       \
+    X(mish, x * tanh(x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))))                                                      \
     X(swish, x / (1 + exp(-a * x)))                                                                                    \
     X(erf, erf(x))                                                                                                     \
     X(sqrt, sqrt(x))                                                                                                   \
@@ -60,6 +61,7 @@ typedef struct unary_params {
     X(asinh, asinh(x))                                                                                                 \
     X(acosh, acosh(x))                                                                                                 \
     X(atanh, atanh(x))
+/* clang-format on */
 
 /* The upper limit wins when the limits contradict each other, as in numpy. */
 #define LIMIT(v, low, high) ((v) < (low) ? ((low) > (high) ? (high) : (low)) : (v) > (high) ? (high) : (v))

@@ -1,6 +1,6 @@
 /*
- * How many CPUs this process may use. Two limits count: the affinity mask, and the CPU quota of the cgroup (containers), which
- * sysconf does not know: 64 threads on a quota of two CPUs spend their time being throttled.
+ * How many CPUs this process may use. Two limits count: the affinity mask, and the CPU quota of the cgroup
+ * (containers), which sysconf does not know: 64 threads on a quota of two CPUs spend their time being throttled.
  */
 #include "runtime/pool.h"
 #include <sched.h>

@@ -1,6 +1,6 @@
 /*
- * Convolutions of 1 to 3 spatial axes. Both implementations pad a whole image first (unless nothing needs padding) and then split
- * the work into rectangles of output channels and positions, or into channels for depthwise ones.
+ * Convolutions of 1 to 3 spatial axes. Both implementations pad a whole image first (unless nothing needs padding) and
+ * then split the work into rectangles of output channels and positions, or into channels for depthwise ones.
  */
 #include "ops/conv.h"
 #include "runtime/impl.h"
@@ -9,22 +9,22 @@
 #include "base/size.h"
 #include <math.h>
 
-#define SLACK          32    /* floats behind the padded image that whole vectors may read */
-#define SERIAL_WORK    65536 /* multiply-adds below which waking others costs more than it gains */
-#define POSITIONS      256   /* per unit of work: see N_BLOCK in the kernels */
+#define SLACK       32    /* floats behind the padded image that whole vectors may read */
+#define SERIAL_WORK 65536 /* multiply-adds below which waking others costs more than it gains */
+#define POSITIONS   256   /* per unit of work: see N_BLOCK in the kernels */
 
 typedef struct conv_state {
     const sn_kernels *kernels;
     size_t batch, group;
-    size_t channels;           /* input channels of one group */
-    size_t in[SN_CONV_DIMS];   /* extents of an input channel */
-    size_t plane;              /* of a channel as the kernel sees it */
+    size_t channels;         /* input channels of one group */
+    size_t in[SN_CONV_DIMS]; /* extents of an input channel */
+    size_t plane;            /* of a channel as the kernel sees it */
     size_t extent[SN_CONV_DIMS];
     int64_t pad[SN_CONV_DIMS]; /* at the beginning; negative: cropped */
     bool padded;               /* the kernel reads a padded copy */
     sn_conv conv;              /* of every image and group: pointers are set when run */
     size_t positions;
-    size_t m_step, n_step;     /* of a unit of work */
+    size_t m_step, n_step; /* of a unit of work */
     size_t m_units, n_units;
 } conv_state;
 
@@ -58,7 +58,8 @@ static bool site_sizes(const sn_impl_site *site, sn_conv_sizes *sizes)
 static bool sizes_are_sane(const sn_impl_site *site, const sn_conv_sizes *sizes)
 {
     size_t in, weights, out, padded = (size_t)sizes->in_channels;
-    if (!sn_shape_count(&site->in[0].type.shape, &in) || !sn_shape_count(&site->in[1].type.shape, &weights)) return false;
+    if (!sn_shape_count(&site->in[0].type.shape, &in) || !sn_shape_count(&site->in[1].type.shape, &weights))
+        return false;
     if (!sn_shape_count(&site->out[0].type.shape, &out) || in == 0 || weights == 0 || out == 0) return false;
     for (int i = 0; i < sizes->rank; i++) {
         if (!sn_size_mul(padded, (size_t)reach(&sizes->axis[i]), &padded)) return false;
@@ -68,15 +69,22 @@ static bool sizes_are_sane(const sn_impl_site *site, const sn_conv_sizes *sizes)
 
 static bool conv_accepts(const sn_impl_site *site, bool depthwise)
 {
-    if (!sn_fact_is_float(&site->in[0]) || !sn_fact_is_float(&site->in[1]) || !sn_fact_is_float(&site->out[0])) return false;
+    if (!sn_fact_is_float(&site->in[0]) || !sn_fact_is_float(&site->in[1]) || !sn_fact_is_float(&site->out[0]))
+        return false;
     if (sn_site_has(site, 2) && !sn_fact_is_float(&site->in[2])) return false;
     sn_conv_sizes sizes;
     if (!site_sizes(site, &sizes) || !sizes_are_sane(site, &sizes)) return false;
     return depthwise == (sizes.group > 1 && sizes.in_channels == sizes.group);
 }
 
-bool sn_conv_impl_accepts(const sn_impl_site *site) { return conv_accepts(site, false); }
-bool sn_depthwise_impl_accepts(const sn_impl_site *site) { return conv_accepts(site, true); }
+bool sn_conv_impl_accepts(const sn_impl_site *site)
+{
+    return conv_accepts(site, false);
+}
+bool sn_depthwise_impl_accepts(const sn_impl_site *site)
+{
+    return conv_accepts(site, true);
+}
 
 /* ---------------------------------------------------------------------------------------------------- prepare */
 
@@ -116,10 +124,13 @@ static bool set_taps(conv_state *s, const sn_window_axis axis[SN_CONV_DIMS], sn_
     return true;
 }
 
-static size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+static size_t round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
 
-/* Positions are dealt evenly in pieces of about POSITIONS. When that gives too few pieces, output channels are split, too:
- * each piece then gathers the same columns again, which is little beside the product. */
+/* Positions are dealt evenly in pieces of about POSITIONS. When that gives too few pieces, output channels are split,
+ * too: each piece then gathers the same columns again, which is little beside the product. */
 static void set_units(conv_state *s, int threads)
 {
     size_t wanted = (size_t)threads, n_units = (s->positions + POSITIONS - 1) / POSITIONS;
@@ -201,13 +212,13 @@ static void pad_channel(const conv_state *s, const float *source, float *target)
 
 typedef struct conv_call {
     const conv_state *s;
-    const float *image;      /* of the input */
-    const float *source;     /* what the kernel reads: the image, or its padded copy */
-    size_t readable;         /* from there on */
+    const float *image;  /* of the input */
+    const float *source; /* what the kernel reads: the image, or its padded copy */
+    size_t readable;     /* from there on */
     const float *weights, *bias;
     float *target;
     float *padded;
-    float *scratch;          /* of the workers */
+    float *scratch; /* of the workers */
 } conv_call;
 
 static void pad_channels(void *context, size_t begin, size_t end, int worker)
@@ -248,7 +259,8 @@ static conv_call begin_call(const sn_impl_run *r)
                        .scratch = (float *)r->scratch + padded_floats(s)};
 }
 
-/* ---------------------------------------------------------------------------------------------------- dense and grouped */
+/* ---------------------------------------------------------------------------------------------------- dense and
+ * grouped */
 
 static void conv_units(void *context, size_t begin, size_t end, int worker)
 {

@@ -1,4 +1,5 @@
-/* Element-wise steps and poolings that are worth splitting: memory-bound, so one thread cannot use all of the memory's speed. */
+/* Element-wise steps and poolings that are worth splitting: memory-bound, so one thread cannot use all of the memory's
+ * speed. */
 #include "ops/window.h"
 #include "runtime/impl.h"
 
@@ -40,7 +41,8 @@ static void run(const sn_impl_run *r, sn_parallel_body body)
     sn_parallel_for(r->pool, x.s->count, GRAIN, body, &x);
 }
 
-/* ---------------------------------------------------------------------------------------------------- Relu, Add, Mul */
+/* ---------------------------------------------------------------------------------------------------- Relu, Add, Mul
+ */
 
 static void relu_range(void *context, size_t begin, size_t end, int worker)
 {
@@ -66,14 +68,20 @@ static void mul_range(void *context, size_t begin, size_t end, int worker)
 }
 
 #define ELEMENTWISE(name)                                                                                              \
-    bool sn_##name##_impl_accepts(const sn_impl_site *site) { return same_shapes(site); }                              \
+    bool sn_##name##_impl_accepts(const sn_impl_site *site)                                                            \
+    {                                                                                                                  \
+        return same_shapes(site);                                                                                      \
+    }                                                                                                                  \
     sinter_status sn_##name##_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,               \
                                            sinter_error *err)                                                          \
     {                                                                                                                  \
         *scratch_size = 0;                                                                                             \
         return prepare(site, state, err);                                                                              \
     }                                                                                                                  \
-    void sn_##name##_impl_run(const sn_impl_run *r) { run(r, name##_range); }
+    void sn_##name##_impl_run(const sn_impl_run *r)                                                                    \
+    {                                                                                                                  \
+        run(r, name##_range);                                                                                          \
+    }
 ELEMENTWISE(relu)
 ELEMENTWISE(add)
 ELEMENTWISE(mul)
@@ -93,7 +101,10 @@ typedef struct pool_call {
     float *y;
 } pool_call;
 
-static size_t grain_of(const pool_state *s) { return 1 + GRAIN / s->in; }
+static size_t grain_of(const pool_state *s)
+{
+    return 1 + GRAIN / s->in;
+}
 
 static bool pool_shapes(const sn_impl_site *site)
 {

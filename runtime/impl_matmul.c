@@ -1,6 +1,6 @@
 /*
- * Gemm and MatMul. The work is split into rectangles of the output. A transposed B needs no packing at all: PyTorch's Linear is
- * stored that way.
+ * Gemm and MatMul. The work is split into rectangles of the output. A transposed B needs no packing at all: PyTorch's
+ * Linear is stored that way.
  */
 #include "ops/matmul.h"
 #include "runtime/impl.h"
@@ -21,11 +21,18 @@ typedef struct product_state {
     size_t m_step, n_step, m_units, n_units;
 } product_state;
 
-static size_t round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+static size_t round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
 
-static size_t divide_up(size_t n, size_t d) { return (n + d - 1) / d; }
+static size_t divide_up(size_t n, size_t d)
+{
+    return (n + d - 1) / d;
+}
 
-/* With a transposed B the kernel walks over all rows of A for each few of B: columns are split as finely as threads ask for. */
+/* With a transposed B the kernel walks over all rows of A for each few of B: columns are split as finely as threads ask
+ * for. */
 static void set_units(product_state *s, int threads)
 {
     size_t wanted = (size_t)threads;
@@ -110,7 +117,10 @@ static void run(const product_call *x, sinter_pool *pool)
     sn_parallel_for(serial ? NULL : pool, s->batch * s->m_units * s->n_units, 1, product_units, (void *)x);
 }
 
-static size_t transposed_floats(const product_state *s) { return s->transpose_a ? round_up(s->m * s->k, 16) : 0; }
+static size_t transposed_floats(const product_state *s)
+{
+    return s->transpose_a ? round_up(s->m * s->k, 16) : 0;
+}
 
 static size_t scratch_bytes(const product_state *s, int threads)
 {
@@ -181,10 +191,14 @@ void sn_gemm_impl_run(const sn_impl_run *r)
 
 /* ---------------------------------------------------------------------------------------------------- MatMul */
 
-bool sn_matmul_impl_accepts(const sn_impl_site *site) { return all_float(site); }
+bool sn_matmul_impl_accepts(const sn_impl_site *site)
+{
+    return all_float(site);
+}
 
 /* Where each matrix of the broadcast batch begins in an operand of shape `s`. */
-static const size_t *batch_offsets(const sn_shape *s, const sn_shape *batch, size_t count, size_t matrix, sn_arena *arena)
+static const size_t *batch_offsets(const sn_shape *s, const sn_shape *batch, size_t count, size_t matrix,
+                                   sn_arena *arena)
 {
     size_t *offsets = SN_ARENA_ARRAY(arena, size_t, count);
     int own = s->rank - 2;

@@ -1,11 +1,13 @@
-/* What a session takes: checking values against the declared inputs before anything runs, with texts that a client can act on. */
+/* What a session takes: checking values against the declared inputs before anything runs, with texts that a client can
+ * act on. */
 #include "runtime/session.h"
 
 /* "float[Nx3x32x32]" as declared. */
 static void append_declared(const sinter_io *io, sn_text *t)
 {
     if (io->kind != SINTER_KIND_TENSOR) {
-        static const char *const kinds[] = {"tensor", "sequence", "optional", "map", "sparse tensor", "opaque", "value"};
+        static const char *const kinds[] = {"tensor",        "sequence", "optional", "map",
+                                            "sparse tensor", "opaque",   "value"};
         sn_text_append(t, "%s", kinds[io->kind]);
         return;
     }
@@ -70,8 +72,8 @@ sinter_status sinter_session_check_input(const sinter_session *session, size_t i
     return fits(io, value) ? SINTER_OK : fail_expected(io, value, err);
 }
 
-/* The first value that a symbolic dimension has among the inputs up to here; -1: none. Symbols are the model's own strings,
- * one for each name. */
+/* The first value that a symbolic dimension has among the inputs up to here; -1: none. Symbols are the model's own
+ * strings, one for each name. */
 static int64_t symbol_value(const sn_session *s, const sinter_value *const *inputs, size_t input, int axis,
                             const char *symbol, size_t *where)
 {

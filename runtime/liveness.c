@@ -1,5 +1,5 @@
-/* Which values and nodes of the main graph somebody needs, and when each value is read for the last time. What a body reads,
- * the node that owns the body reads. */
+/* Which values and nodes of the main graph somebody needs, and when each value is read for the last time. What a body
+ * reads, the node that owns the body reads. */
 #include "runtime/plan.h"
 
 typedef struct marker {

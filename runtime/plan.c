@@ -126,9 +126,9 @@ static sinter_status place_outputs(builder *b, sn_step *step)
     step->check_types = !types_are_known(b, node);
     for (size_t i = 0; i < node->n_out; i++) {
         if (!step->wanted[i]) continue;
-        sn_place place = !step->planned                       ? SN_PLACE_DYNAMIC
+        sn_place place = !step->planned                    ? SN_PLACE_DYNAMIC
                          : b->live.is_output[node->out[i]] ? SN_PLACE_OUTPUT
-                                                              : SN_PLACE_ARENA;
+                                                           : SN_PLACE_ARENA;
         b->plan->values[node->out[i]].place = place;
     }
     return SINTER_OK;
@@ -294,7 +294,8 @@ static sinter_status list_dying(builder *b)
     return SINTER_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------- implementations */
+/* ---------------------------------------------------------------------------------------------------- implementations
+ */
 
 static bool all_static(const sn_fact *facts, size_t n)
 {
@@ -375,7 +376,8 @@ static sinter_status infer(builder *b, const sn_shape *shapes)
     sn_free(of_graph);
     /* The model was fine when the session was made: what does not fit is the input. */
     if (status == SINTER_INVALID_MODEL) status = SINTER_INVALID_INPUT;
-    return status == SINTER_INVALID_INPUT ? sn_context(b->err, status, "planning a run with the inputs' shapes") : status;
+    return status == SINTER_INVALID_INPUT ? sn_context(b->err, status, "planning a run with the inputs' shapes")
+                                          : status;
 }
 
 static sinter_status build(builder *b, const sn_shape *shapes)

@@ -1,7 +1,8 @@
 /*
- * plan.h - how a model runs for one set of input shapes. Shape inference with the concrete shapes says for each node whether
- * the shapes of its outputs are known (a planned step: its outputs have a place in the run state's arena, it allocates nothing) or
- * only found when it runs (a dynamic step: its outputs are heap tensors). A plan is immutable and shared by runs.
+ * plan.h - how a model runs for one set of input shapes. Shape inference with the concrete shapes says for each node
+ * whether the shapes of its outputs are known (a planned step: its outputs have a place in the run state's arena, it
+ * allocates nothing) or only found when it runs (a dynamic step: its outputs are heap tensors). A plan is immutable and
+ * shared by runs.
  */
 #ifndef SN_RUNTIME_PLAN_H
 #define SN_RUNTIME_PLAN_H
@@ -23,23 +24,23 @@ typedef enum sn_place {
 
 typedef struct sn_plan_value {
     sn_place place;
-    bool is_static;       /* dtype and shape below are what the value will have */
+    bool is_static; /* dtype and shape below are what the value will have */
     sinter_dtype dtype;
     sn_shape shape;
-    size_t size;          /* bytes; ARENA, OUTPUT */
-    size_t offset;        /* ARENA */
-    uint32_t header;      /* ARENA: which of the run state's headers */
+    size_t size;            /* bytes; ARENA, OUTPUT */
+    size_t offset;          /* ARENA */
+    uint32_t header;        /* ARENA: which of the run state's headers */
     sinter_value *constant; /* CONSTANT: a reference of the plan's own */
 } sn_plan_value;
 
 typedef struct sn_step {
     sn_node_id node;
-    uint32_t position;       /* of the node in its graph */
+    uint32_t position; /* of the node in its graph */
     const sn_prepared *prepared;
     bool planned;
-    bool check_types;        /* the types of its inputs are known only now */
-    const bool *wanted;      /* per output */
-    const sn_impl *impl;     /* NULL: the reference */
+    bool check_types;    /* the types of its inputs are known only now */
+    const bool *wanted;  /* per output */
+    const sn_impl *impl; /* NULL: the reference */
     void *impl_state;
     const sn_value_id *dying; /* heap values that nothing reads after this step */
     size_t n_dying;
@@ -55,16 +56,16 @@ typedef struct sn_program {
 
 typedef struct sn_plan {
     atomic_uint references;
-    uint64_t serial;         /* which plan a run state was last bound to */
-    uint64_t last_use;       /* of the session's clock; guarded by the session's lock */
-    sn_shape *shapes;        /* of the session's inputs; rank -1: not a tensor */
-    sn_plan_value *values;   /* by value id */
-    sn_program *programs;    /* by graph id */
+    uint64_t serial;       /* which plan a run state was last bound to */
+    uint64_t last_use;     /* of the session's clock; guarded by the session's lock */
+    sn_shape *shapes;      /* of the session's inputs; rank -1: not a tensor */
+    sn_plan_value *values; /* by value id */
+    sn_program *programs;  /* by graph id */
     size_t n_values, n_graphs;
     size_t n_headers;
-    size_t arena_size;       /* bytes of values, after sharing */
-    size_t unplanned_size;   /* the same without sharing */
-    size_t scratch_size;     /* of implementations */
+    size_t arena_size;     /* bytes of values, after sharing */
+    size_t unplanned_size; /* the same without sharing */
+    size_t scratch_size;   /* of implementations */
     sn_arena arena;
 } sn_plan;
 
@@ -77,10 +78,10 @@ void sn_plan_release(sn_plan *p);
 
 /* What a plan must know of the main graph before it can place anything. */
 typedef struct sn_liveness {
-    bool *needed;       /* by value id: a graph output, or read by a node that is needed */
-    bool *node_needed;  /* by node id; main graph */
-    uint32_t *last;     /* by value id: position in the main graph of the last node that reads it, itself or in a body */
-    bool *is_output;    /* by value id: of the main graph */
+    bool *needed;      /* by value id: a graph output, or read by a node that is needed */
+    bool *node_needed; /* by node id; main graph */
+    uint32_t *last;    /* by value id: position in the main graph of the last node that reads it, itself or in a body */
+    bool *is_output;   /* by value id: of the main graph */
 } sn_liveness;
 
 /* Values that are placed as constants already need nobody to compute them. All arrays are in the arena. */
@@ -99,8 +100,8 @@ typedef struct sn_interval {
     size_t offset; /* the result */
 } sn_interval;
 
-/* Gives each interval an offset such that no two that are in use at the same step overlap; *total is the end of the highest.
- * Sizes are rounded up to SN_ALIGNMENT. False when memory is out or the sum overflows. */
+/* Gives each interval an offset such that no two that are in use at the same step overlap; *total is the end of the
+ * highest. Sizes are rounded up to SN_ALIGNMENT. False when memory is out or the sum overflows. */
 bool sn_assign_offsets(sn_interval *intervals, size_t n, size_t *total);
 
 /* Decides which ARENA values share memory, gives all of them offsets and headers, and fills the sizes of the plan. */

@@ -1,5 +1,5 @@
-/* The session's plans, a few of them, least recently used ones given up first; and the way into a run: one lock for both the plan
- * and an idle run state. */
+/* The session's plans, a few of them, least recently used ones given up first; and the way into a run: one lock for
+ * both the plan and an idle run state. */
 #include "runtime/state.h"
 
 #include "base/alloc.h"
@@ -50,7 +50,8 @@ static void insert(sn_session *s, sn_plan *plan)
     s->plans[oldest] = plan;
 }
 
-/* Outside of the lock: other shapes run on meanwhile. Another thread may do the same at the same time; the first one's stays. */
+/* Outside of the lock: other shapes run on meanwhile. Another thread may do the same at the same time; the first one's
+ * stays. */
 static sinter_status build(sn_session *s, const sinter_value *const *inputs, sn_plan **out, sinter_error *err)
 {
     sn_shape *shapes = sn_calloc(s->n_inputs, sizeof *shapes);

@@ -1,10 +1,10 @@
 /*
- * The memory plan. Values that live at different times share bytes: intervals are placed largest first, each into the smallest gap
- * between those placed before that overlap it in time (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural
- * Net Inference": greedy by size).
+ * The memory plan. Values that live at different times share bytes: intervals are placed largest first, each into the
+ * smallest gap between those placed before that overlap it in time (Pisarchyk and Lee, "Efficient Memory Management for
+ * Deep Neural Net Inference": greedy by size).
  *
- * Before that, values are merged into buffers: a view is its input under another shape, and an element-wise step may write over an
- * input that dies there.
+ * Before that, values are merged into buffers: a view is its input under another shape, and an element-wise step may
+ * write over an input that dies there.
  */
 #include "runtime/plan.h"
 
@@ -90,7 +90,7 @@ typedef struct buffers {
     sn_plan *plan;
     const sn_model *m;
     const sn_liveness *live;
-    uint32_t *of_value;  /* the buffer of an ARENA value */
+    uint32_t *of_value; /* the buffer of an ARENA value */
     sn_interval *items;
     size_t count;
 } buffers;
@@ -106,8 +106,8 @@ static void join(buffers *b, sn_value_id id, uint32_t buffer)
     if (b->live->last[id] > b->items[buffer].last) b->items[buffer].last = b->live->last[id];
 }
 
-/* A buffer that output 0 of the step may write over, because all that is in it dies there; SN_NONE when there is none. Another
- * input of the step in the same buffer must be read at the same element. */
+/* A buffer that output 0 of the step may write over, because all that is in it dies there; SN_NONE when there is none.
+ * Another input of the step in the same buffer must be read at the same element. */
 static uint32_t dying_buffer(const buffers *b, const sn_step *step)
 {
     const sn_node *node = &b->m->nodes[step->node];
@@ -181,7 +181,8 @@ static bool sum_sizes(sn_plan *p, size_t *count)
 sinter_status sn_plan_memory(sn_plan *p, const sn_model *m, const sn_liveness *live, sinter_error *err)
 {
     size_t n;
-    if (!sum_sizes(p, &n)) return sn_fail(err, SINTER_TOO_LARGE, "the model's intermediate values need too much memory");
+    if (!sum_sizes(p, &n))
+        return sn_fail(err, SINTER_TOO_LARGE, "the model's intermediate values need too much memory");
     buffers b = {.plan = p, .m = m, .live = live};
     b.of_value = sn_calloc(p->n_values, sizeof *b.of_value);
     b.items = sn_calloc(n, sizeof *b.items);

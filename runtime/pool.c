@@ -1,11 +1,12 @@
 /*
- * The thread pool. A region is cut into chunks, which the caller and the workers claim one by one, so that a worker the system
- * does not schedule delays nobody: whoever is awake does its share.
+ * The thread pool. A region is cut into chunks, which the caller and the workers claim one by one, so that a worker the
+ * system does not schedule delays nobody: whoever is awake does its share.
  *
- * All of a region's coordination is one word, the ticket: the region's number and how many chunks are left. Claiming one is a
- * compare-and-swap. A worker that was away holds an old ticket and claims nothing; one that succeeds knows that the region it
- * read is still open, since the caller writes a new one only after all chunks of the old one are done. The region's fields are
- * atomics only because a late worker may read them while the caller writes the next region, and then throws them away.
+ * All of a region's coordination is one word, the ticket: the region's number and how many chunks are left. Claiming
+ * one is a compare-and-swap. A worker that was away holds an old ticket and claims nothing; one that succeeds knows
+ * that the region it read is still open, since the caller writes a new one only after all chunks of the old one are
+ * done. The region's fields are atomics only because a late worker may read them while the caller writes the next
+ * region, and then throws them away.
  *
  * Idle workers spin for some microseconds, because the next step of a run comes at once, and then sleep on a condition.
  */
@@ -187,7 +188,10 @@ void sn_parallel_for(sinter_pool *pool, size_t n, size_t grain, sn_parallel_body
     atomic_store(&pool->busy, false);
 }
 
-int sn_pool_width(const sinter_pool *pool) { return pool ? pool->n_workers + 1 : 1; }
+int sn_pool_width(const sinter_pool *pool)
+{
+    return pool ? pool->n_workers + 1 : 1;
+}
 
 /* ------------------------------------------------------------------------------------------------ the public handle */
 
@@ -243,7 +247,10 @@ sinter_status sinter_pool_create(int threads, sinter_pool **out, sinter_error *e
     return SINTER_OK;
 }
 
-int sinter_pool_threads(const sinter_pool *pool) { return sn_pool_width(pool); }
+int sinter_pool_threads(const sinter_pool *pool)
+{
+    return sn_pool_width(pool);
+}
 
 void sinter_pool_free(sinter_pool *pool)
 {

@@ -177,10 +177,19 @@ void sinter_session_free(sinter_session *s)
 
 /* ---------------------------------------------------------------------------------------------------- looking at it */
 
-static sinter_io nothing(void) { return (sinter_io){.name = "", .kind = SINTER_KIND_UNKNOWN, .rank = -1}; }
+static sinter_io nothing(void)
+{
+    return (sinter_io){.name = "", .kind = SINTER_KIND_UNKNOWN, .rank = -1};
+}
 
-size_t sinter_session_input_count(const sinter_session *session) { return session->n_inputs; }
-size_t sinter_session_output_count(const sinter_session *session) { return session->n_outputs; }
+size_t sinter_session_input_count(const sinter_session *session)
+{
+    return session->n_inputs;
+}
+size_t sinter_session_output_count(const sinter_session *session)
+{
+    return session->n_outputs;
+}
 
 sinter_io sinter_session_input(const sinter_session *session, size_t index)
 {

@@ -9,7 +9,7 @@ typedef struct sn_state sn_state;
 
 typedef struct sn_session_input {
     sn_value_id value;
-    size_t position;     /* among the main graph's inputs */
+    size_t position; /* among the main graph's inputs */
     sinter_io io;
 } sn_session_input;
 
@@ -19,7 +19,7 @@ typedef struct sn_profile_entry { /* of a node */
 } sn_profile_entry;
 
 struct sinter_session {
-    sinter_model *model;         /* NULL until creation has succeeded: failing leaves it with the caller */
+    sinter_model *model; /* NULL until creation has succeeded: failing leaves it with the caller */
     const sn_model *m;
     sn_prepared_model prepared;
     sinter_pool *pool;
@@ -27,15 +27,15 @@ struct sinter_session {
     bool reference;
     sn_session_input *inputs;
     size_t n_inputs;
-    sinter_io *outputs;          /* as many as the main graph has */
+    sinter_io *outputs; /* as many as the main graph has */
     size_t n_outputs;
-    sn_profile_entry *profile;   /* by node id, or NULL */
+    sn_profile_entry *profile; /* by node id, or NULL */
 
-    pthread_mutex_t lock;        /* guards what follows */
-    sn_plan **plans;             /* max_plans slots */
+    pthread_mutex_t lock; /* guards what follows */
+    sn_plan **plans;      /* max_plans slots */
     size_t n_plans, max_plans;
-    uint64_t clock;              /* of plans' last_use */
-    sn_state *idle_states;       /* a list */
+    uint64_t clock;        /* of plans' last_use */
+    sn_state *idle_states; /* a list */
     size_t n_idle_states, max_idle_states;
     atomic_uint_least64_t next_serial;
 };

@@ -187,7 +187,8 @@ static sinter_status bind_to(sn_state *s, sn_plan *plan, sinter_error *err)
     return SINTER_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------- pool of states */
+/* ---------------------------------------------------------------------------------------------------- pool of states
+ */
 
 static sn_state *create_state(sn_session *session)
 {

@@ -1,8 +1,10 @@
 /*
- * state.h - what one run needs: memory for the planned values, a table of all values, scratch. Borrowed from the session for
- * the run, bound to the plan, and kept for the next one, so that a run of planned steps allocates only its outputs.
+ * state.h - what one run needs: memory for the planned values, a table of all values, scratch. Borrowed from the
+ * session for the run, bound to the plan, and kept for the next one, so that a run of planned steps allocates only its
+ * outputs.
  *
- * The table is indexed by value id, bodies' values included: bodies cannot be entered recursively, so one frame is enough.
+ * The table is indexed by value id, bodies' values included: bodies cannot be entered recursively, so one frame is
+ * enough.
  */
 #ifndef SN_RUNTIME_STATE_H
 #define SN_RUNTIME_STATE_H
@@ -22,28 +24,29 @@ typedef struct sn_scratch_mark {
 } sn_scratch_mark;
 
 struct sn_state {
-    sn_state *next;             /* in the session's list of idle states */
+    sn_state *next; /* in the session's list of idle states */
     sn_session *session;
-    sn_plan *plan;              /* during a run */
-    uint64_t bound;             /* serial of the plan that values and headers are set up for; 0: none */
-    char *memory;               /* arena, then scratch of implementations */
+    sn_plan *plan;  /* during a run */
+    uint64_t bound; /* serial of the plan that values and headers are set up for; 0: none */
+    char *memory;   /* arena, then scratch of implementations */
     size_t memory_size;
     void *impl_scratch;
-    sinter_value *headers;      /* of ARENA values */
+    sinter_value *headers; /* of ARENA values */
     size_t headers_capacity;
-    sinter_value **values;      /* by value id; NULL: not there (yet) */
-    bool *owned;                /* values[i] is a reference that belongs to the state */
+    sinter_value **values; /* by value id; NULL: not there (yet) */
+    bool *owned;           /* values[i] is a reference that belongs to the state */
     size_t n_values;
-    sn_scratch_chunk *scratch;  /* topmost */
-    size_t scratch_peak;        /* bytes that one chunk would have needed to do for all */
-    sinter_value **buried;      /* values whose characters others may point at: released at the end of the run */
+    sn_scratch_chunk *scratch; /* topmost */
+    size_t scratch_peak;       /* bytes that one chunk would have needed to do for all */
+    sinter_value **buried;     /* values whose characters others may point at: released at the end of the run */
     size_t n_buried, buried_capacity;
     uint64_t random;
     const bool *cancel;
     sinter_error *err;
 };
 
-/* An idle state of the session, best one that was last bound to the plan; NULL when there is none. Under the session's lock. */
+/* An idle state of the session, best one that was last bound to the plan; NULL when there is none. Under the session's
+ * lock. */
 sn_state *sn_state_take_idle(sn_session *session, const sn_plan *plan);
 /* Binds `idle` (taken over; NULL: a new one) to the plan. */
 SINTER_CHECK sinter_status sn_state_begin(sn_session *session, sn_state *idle, sn_plan *plan, sn_state **out,

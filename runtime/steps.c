@@ -1,6 +1,6 @@
 /*
- * Running steps: implementations get raw pointers; references get the services below, through which a planned step finds its outputs in
- * the arena and a dynamic one makes heap values.
+ * Running steps: implementations get raw pointers; references get the services below, through which a planned step
+ * finds its outputs in the arena and a dynamic one makes heap values.
  */
 #include "runtime/state.h"
 
@@ -13,7 +13,10 @@ typedef struct activation {
     const sn_step *step;
 } activation;
 
-static const sn_node *node_of(const activation *a) { return &a->s->session->m->nodes[a->step->node]; }
+static const sn_node *node_of(const activation *a)
+{
+    return &a->s->session->m->nodes[a->step->node];
+}
 
 /* ---------------------------------------------------------------------------------------------------- outputs */
 
@@ -66,7 +69,10 @@ static sinter_status service_give(sn_eval *x, size_t i, sinter_value *value)
     return status;
 }
 
-static void *service_scratch(sn_eval *x, size_t size) { return sn_scratch_take(((activation *)x->runner)->s, size); }
+static void *service_scratch(sn_eval *x, size_t size)
+{
+    return sn_scratch_take(((activation *)x->runner)->s, size);
+}
 
 /* ---------------------------------------------------------------------------------------------------- bodies */
 

@@ -1,7 +1,7 @@
 /*
- * Taking the weights out of the model's file. A session outlives the file: it may be replaced or truncated, and a mapping of it would
- * then kill the process. Payloads are copied piece by piece and each piece's pages are given back at once, so that the
- * weights are in memory about once, never twice.
+ * Taking the weights out of the model's file. A session outlives the file: it may be replaced or truncated, and a
+ * mapping of it would then kill the process. Payloads are copied piece by piece and each piece's pages are given back
+ * at once, so that the weights are in memory about once, never twice.
  */
 #include "runtime/session.h"
 
@@ -66,7 +66,8 @@ static bool dense_position(const sn_sparse *s, size_t i, size_t count, size_t *o
 
 static bool is_well_formed(const sn_sparse *s)
 {
-    if (!s->values || !s->indices || s->values->kind != SINTER_KIND_TENSOR || s->values->dtype == SINTER_STRING) return false;
+    if (!s->values || !s->indices || s->values->kind != SINTER_KIND_TENSOR || s->values->dtype == SINTER_STRING)
+        return false;
     if (s->indices->dtype != SINTER_INT64 || s->indices->shape.rank < 1 || s->indices->shape.rank > 2) return false;
     size_t per_entry = s->indices->shape.rank == 1 ? 1 : (size_t)s->dims.rank, expected;
     return sn_size_mul(s->values->count, per_entry, &expected) && s->indices->count == expected;

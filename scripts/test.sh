@@ -18,13 +18,13 @@ jobs=$(nproc)
 install_packages build test
 $all && install_packages all
 
-# build PRESET [ctest arguments]: configures, builds and tests one preset.
+# check PRESET [ctest arguments]: configures, builds and tests one preset.
 check() {
     local preset=$1
     shift
     echo "== $preset"
     cmake --preset "$preset" -DSINTER_WERROR=ON >/dev/null
-    cmake --build --preset "$preset" -j "$jobs" -- --quiet
+    cmake --build --preset "$preset" -j "$jobs" >"build/$preset/build.log" || { cat "build/$preset/build.log"; exit 1; }
     ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@"
 }
 

@@ -1,115 +1,26 @@
 /*
- * The seam with libmicrohttpd: collecting bodies under limits, suspending a connection while its model runs, sending
- * answers.
- *
- * The access handler is called several times per request: once with the headers, then with pieces of the body, then
- * without any; and, for a prediction, once more after the connection was resumed. What 0.9.75 does and how that is met
- * here:
- *   - it does not see a client leave while suspended: the executor polls the socket before it computes;
- *   - a response queued in the middle of a body is refused: a too large declared body is answered at the first call, a
- * too large chunked one is read to a cap first;
+ * The seam with libmicrohttpd. The access handler is called several times per request: once with the headers, then with
+ * pieces of the body, then without any; and, for a prediction, once more after the connection was resumed. What 0.9.75
+ * does, and how that is met:
+ *   - it does not see a client leave while suspended: prediction.c;
+ *   - a response queued in the middle of a body is refused: body.c;
+ *   - its timeout is about silence only: deadlines.h;
  *   - URLs arrive unescaped, %2F too: the unescape callback does nothing, routes.c splits and then unescapes;
- *   - a panic aborts the process: instead the thread that hit it is parked, the others go on.
+ *   - a panic aborts the process: instead the thread that met it is parked, the others go on and report the server as
+ *     not live, so that it is restarted.
  */
 #include "base/alloc.h"
 #include "base/log.h"
+#include "server/body.h"
 #include "server/limits.h"
-#include "server/protocol.h"
+#include "server/prediction.h"
 #include "server/routes.h"
 #include "server/state.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
-#include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
-
-/* ------------------------------------------------------------------------------------------------ predictions */
-
-static void free_values(sinter_value **values, size_t n)
-{
-    for (size_t i = 0; values && i < n; i++) sinter_value_release(values[i]);
-}
-
-static void release_tensors(sn_request *r)
-{
-    if (!r->served) return;
-    free_values(r->inputs, sinter_session_input_count(r->served->session));
-    free_values(r->outputs, sinter_session_output_count(r->served->session));
-    r->inputs = r->outputs = NULL;
-}
-
-/* A client that went away, or closed its side, gets no computation. */
-static bool client_is_gone(const sn_request *r)
-{
-    if (!r->connection) return false;
-    struct pollfd p = {.fd = r->connection->fd, .events = POLLRDHUP};
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
-}
-
-static void predict(sn_request *r)
-{
-    sinter_error err = {0};
-    sn_text body = {0};
-    sinter_run_options options = SINTER_RUN_OPTIONS_INIT;
-    sinter_status status = client_is_gone(r)
-                               ? sn_fail(&err, SINTER_CANCELLED, "the client closed the connection")
-                               : sinter_session_run(r->served->session, (const sinter_value *const *)r->inputs,
-                                                    r->outputs, r->wanted, &options, &err);
-    if (status == SINTER_OK) status = r->protocol->encode(r, &body, &err);
-    release_tensors(r);
-    if (status == SINTER_OK) {
-        sn_respond(r, 200, &body);
-    } else {
-        sn_text_free(&body);
-        sn_respond_error(r, status, err.text);
-    }
-}
-
-static void execute(sn_job *job)
-{
-    sn_request *r = (sn_request *)job; /* the job is the request's first member */
-    predict(r);
-    MHD_resume_connection(r->http);
-}
-
-/* Decodes on this HTTP thread, then queues. True when the connection was suspended. */
-static bool start_prediction(sn_request *r)
-{
-    sn_server *s = r->server;
-    r->served = sn_repository_find(&s->repository, r->model, r->version);
-    if (!r->served || !r->served->session) {
-        r->served = NULL;
-        sn_answer_missing_model(r);
-        return false;
-    }
-    if (!sn_queue_reserve(&r->served->queue)) {
-        char text[256];
-        snprintf(text, sizeof text, "the queue of model '%.100s' is full (%zu requests): try again later",
-                 r->served->name, r->served->queue.limit);
-        sn_respond_error(r, SINTER_BUSY, text);
-        return false;
-    }
-    sinter_error err = {0};
-    r->protocol = r->route->protocol;
-    r->inputs = SN_ARENA_ARRAY(&r->arena, sinter_value *, sinter_session_input_count(r->served->session));
-    r->outputs = SN_ARENA_ARRAY(&r->arena, sinter_value *, sinter_session_output_count(r->served->session));
-    sinter_status status =
-        r->inputs && r->outputs ? r->protocol->decode(r, &err) : sn_no_memory(&err, "reading a request");
-    sn_free(r->body); /* the tensors hold what matters: do not keep both while waiting */
-    r->body = NULL;
-    if (status != SINTER_OK) {
-        sn_queue_cancel(&r->served->queue);
-        sn_respond_error(r, status, err.text);
-        return false;
-    }
-    r->job = (sn_job){.queue = &r->served->queue, .execute = execute};
-    sn_deadlines_set(&s->deadlines, r->connection, 0);
-    MHD_suspend_connection(r->http);
-    sn_scheduler_submit(&s->scheduler, &r->job);
-    return true;
-}
 
 /* ------------------------------------------------------------------------------------------------ answers */
 
@@ -124,7 +35,7 @@ static enum MHD_Result send_response(sn_request *r)
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     if (r->allow) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
     if (r->code == 503) MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    if (r->failed_early || atomic_load(&r->server->draining))
+    if (r->closes || atomic_load(&r->server->draining))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     sn_deadlines_set(&r->server->deadlines, r->connection, r->server->options.body_timeout);
     enum MHD_Result result = MHD_queue_response(r->http, (unsigned)r->code, response);
@@ -133,14 +44,6 @@ static enum MHD_Result send_response(sn_request *r)
 }
 
 /* ------------------------------------------------------------------------------------------------ requests */
-
-static void refuse_body(sn_request *r)
-{
-    char text[128];
-    snprintf(text, sizeof text, "the body is larger than the limit of %zu bytes", r->server->options.max_body);
-    sn_respond_error(r, SINTER_TOO_LARGE, text);
-    r->failed_early = true;
-}
 
 /* The first call: headers only. */
 static enum MHD_Result begin(sn_server *s, struct MHD_Connection *http, const char *url, const char *method,
@@ -157,54 +60,17 @@ static enum MHD_Result begin(sn_server *s, struct MHD_Connection *http, const ch
     sn_deadlines_set(&s->deadlines, r->connection, s->options.body_timeout);
     r->method = sn_arena_str(&r->arena, sn_str_of(method)).p;
     if (!r->method) return MHD_NO;
-    const char *length = MHD_lookup_connection_value(http, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned long long declared = length ? strtoull(length, NULL, 10) : 0;
-    bool routed = sn_route_find(r, url);
-    if (declared > s->options.max_body) {
-        if (r->answered) sn_free(r->response);
-        refuse_body(r);
-        return send_response(r);
-    }
-    r->declared_size = (size_t)declared;
+    if (!sn_body_expect(r)) return send_response(r);
     /* What is wrong with the path is said after the body was read, so that the connection stays usable. */
-    r->body_refused = !routed;
+    if (!sn_route_find(r, url)) r->body_refused = true;
     return MHD_YES;
-}
-
-static bool grow_body(sn_request *r, size_t needed)
-{
-    size_t capacity = r->body_capacity ? r->body_capacity * 2 : SN_FIRST_BODY_BUFFER;
-    if (!r->body_capacity && r->declared_size <= SN_TRUSTED_BODY) capacity = r->declared_size;
-    if (capacity < needed) capacity = needed;
-    char *body = sn_realloc(r->body, capacity);
-    if (!body) return false;
-    r->body = body;
-    r->body_capacity = capacity;
-    return true;
 }
 
 static enum MHD_Result receive(sn_request *r, const char *bytes, size_t *size)
 {
     size_t n = *size;
     *size = 0;
-    size_t total = r->body_size + n;
-    if (total > r->server->options.max_body && !r->failed_early) {
-        sn_free(r->response);
-        r->response = NULL;
-        refuse_body(r);
-        r->body_refused = true;
-    }
-    if (total > r->server->options.max_body + SN_DRAIN_BODY) return MHD_NO;
-    if (!r->body_refused) {
-        if (total > r->body_capacity && !grow_body(r, total)) {
-            sn_respond_error(r, SINTER_NO_MEMORY, "out of memory while reading the body");
-            r->body_refused = true;
-        } else {
-            memcpy(r->body + r->body_size, bytes, n);
-        }
-    }
-    r->body_size = total;
-    return MHD_YES;
+    return sn_body_receive(r, bytes, n) ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result finish(sn_request *r)
@@ -212,7 +78,7 @@ static enum MHD_Result finish(sn_request *r)
     if (!r->answered) {
         if (r->route->handle) {
             r->route->handle(r);
-        } else if (start_prediction(r)) {
+        } else if (sn_prediction_start(r)) {
             return MHD_YES; /* called again once resumed */
         }
     }
@@ -237,8 +103,9 @@ static void on_completed(void *context, struct MHD_Connection *http, void **stat
     if (!r) return;
     *state = NULL;
     sn_deadlines_set(&s->deadlines, r->connection, s->options.idle_timeout + s->options.header_timeout);
-    release_tensors(r);
-    sn_free(r->body);
+    sn_prediction_free(r);
+    sn_body_free(r);
+    sn_body_discharge(r);
     sn_free(r->response);
     sn_arena_free(&r->arena);
     sn_free(r);
@@ -276,8 +143,9 @@ static void on_log(void *context, const char *format, va_list arguments)
 /* Returning would be undefined behaviour in libmicrohttpd. */
 static _Noreturn void on_panic(void *context, const char *file, unsigned line, const char *reason)
 {
-    (void)context;
+    sn_server *s = context;
     sn_log(SN_LOG_ERROR, "http: %s:%u: %s: this thread stops", file, line, reason ? reason : "internal error");
+    atomic_store(&s->panicked, true);
     for (;;) pause();
 }
 
@@ -330,11 +198,21 @@ static sinter_status listen_on(const sn_server_options *o, int *fd, int *port, s
     return SINTER_OK;
 }
 
+/* The soft limit is often 1024. A hard limit below our need is met by libmicrohttpd: it stops accepting for a while. */
+static void allow_descriptors(rlim_t n)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= n) return;
+    limit.rlim_cur = limit.rlim_max < n ? limit.rlim_max : n;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) sn_log(SN_LOG_DEBUG, "cannot raise the limit of open files");
+}
+
 sinter_status sn_http_start(sn_server *s, int *port, sinter_error *err)
 {
     int fd;
     SN_TRY(listen_on(&s->options, &fd, port, err));
-    MHD_set_panic_func(on_panic, NULL);
+    allow_descriptors(SN_MAX_CONNECTIONS + SN_OTHER_DESCRIPTORS);
+    MHD_set_panic_func(on_panic, s);
     double idle = s->options.idle_timeout;
     s->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, s,
@@ -356,6 +234,7 @@ void sn_http_quiesce(sn_server *s)
 
 void sn_http_stop(sn_server *s)
 {
-    if (s->daemon) MHD_stop_daemon(s->daemon);
+    /* A parked thread cannot be joined: the process is about to end anyway. */
+    if (s->daemon && !atomic_load(&s->panicked)) MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
 }

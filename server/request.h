@@ -36,11 +36,11 @@ typedef struct sn_request {
     char *body;
     size_t body_size, body_capacity;
     size_t declared_size; /* Content-Length, or 0 */
-    bool body_refused;
+    size_t charged;       /* of the server's budget for bodies */
+    bool body_refused;    /* the answer is known already: bytes are dropped */
 
     /* inference */
     sn_served *served;
-    const sn_protocol *protocol;
     sinter_value **inputs, **outputs; /* as many as the session has; owned */
     bool *wanted;                     /* outputs that the client asked for, NULL: all */
     size_t *wanted_order;             /* v2: indices in the order in which it asked */
@@ -50,7 +50,7 @@ typedef struct sn_request {
 
     /* what goes out */
     bool answered;
-    bool failed_early; /* the body was not read to its end: the connection cannot be used again */
+    bool closes; /* the body was not read to its end: the connection cannot be used again */
     int code;
     char *response; /* heap; goes to libmicrohttpd */
     size_t response_size;

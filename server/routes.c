@@ -23,12 +23,18 @@ static void server_metadata(sn_request *r)
 
 static void server_live(sn_request *r)
 {
-    answer_text(r, 200, "{\"live\":true}");
+    bool live = !atomic_load(&r->server->panicked);
+    answer_text(r, live ? 200 : 503, live ? "{\"live\":true}" : "{\"live\":false}");
+}
+
+static bool is_accepting(const sn_server *s)
+{
+    return !atomic_load(&s->draining) && !atomic_load(&s->panicked);
 }
 
 static void server_ready(sn_request *r)
 {
-    bool ready = atomic_load(&r->server->ready) && sn_repository_ready(&r->server->repository);
+    bool ready = is_accepting(r->server) && sn_repository_ready(&r->server->repository);
     answer_text(r, ready ? 200 : 503, ready ? "{\"ready\":true}" : "{\"ready\":false}");
 }
 
@@ -75,7 +81,7 @@ static void model_ready(sn_request *r)
         sn_answer_missing_model(r);
         return;
     }
-    bool ready = served->session && atomic_load(&r->server->ready);
+    bool ready = served->session && is_accepting(r->server);
     sn_text body = {0};
     sn_text_append(&body, "{\"name\":");
     sn_json_write_string(served->name, strlen(served->name), &body);

@@ -48,6 +48,11 @@ void sn_scheduler_stop(sn_scheduler *s)
     pthread_cond_broadcast(&s->wake);
     pthread_mutex_unlock(&s->mutex);
     for (int i = 0; i < s->n_threads; i++) pthread_join(s->threads[i], NULL);
+    s->n_threads = 0;
+}
+
+void sn_scheduler_free(sn_scheduler *s)
+{
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->mutex);
     sn_free(s->threads);
@@ -67,16 +72,16 @@ void sn_queue_cancel(sn_queue *q)
     atomic_fetch_sub(&q->waiting, 1);
 }
 
-void sn_scheduler_submit(sn_scheduler *s, sn_job *job)
+bool sn_scheduler_submit(sn_scheduler *s, sn_job *job)
 {
     job->next = NULL;
     pthread_mutex_lock(&s->mutex);
-    if (s->last) {
-        s->last->next = job;
-    } else {
-        s->first = job;
+    bool accepted = !s->stopping;
+    if (accepted) {
+        *(s->last ? &s->last->next : &s->first) = job;
+        s->last = job;
+        pthread_cond_signal(&s->wake);
     }
-    s->last = job;
-    pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->mutex);
+    return accepted;
 }

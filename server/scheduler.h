@@ -32,13 +32,15 @@ typedef struct sn_scheduler {
 } sn_scheduler;
 
 SINTER_CHECK sinter_status sn_scheduler_start(sn_scheduler *s, int n_threads, sinter_error *err);
-/* Runs what is queued, then ends the threads. */
+/* Takes no more jobs, runs what is queued, then ends the threads. */
 void sn_scheduler_stop(sn_scheduler *s);
+/* After stopping, when nobody can submit any more. */
+void sn_scheduler_free(sn_scheduler *s);
 
 /* Takes a place: false when the queue is full. Given back when the job starts, or by sn_queue_cancel. */
 bool sn_queue_reserve(sn_queue *q);
 void sn_queue_cancel(sn_queue *q);
-/* The place was reserved; never fails, never blocks for long. */
-void sn_scheduler_submit(sn_scheduler *s, sn_job *job);
+/* The place was reserved; never blocks for long. False once the scheduler stops: the job stays the caller's. */
+SINTER_CHECK bool sn_scheduler_submit(sn_scheduler *s, sn_job *job);
 
 #endif

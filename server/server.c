@@ -1,7 +1,7 @@
 /*
  * The server's life: load, listen, wait for a signal, drain, stop. On SIGTERM readiness fails first, so that a balancer
- * looks elsewhere while requests are still accepted; then nothing new is accepted; what was accepted is answered; then
- * it stops.
+ * looks elsewhere while requests are still accepted; then nothing new is accepted; what was accepted is answered, or
+ * cancelled when that takes too long; then it stops.
  */
 #include "server/server.h"
 
@@ -67,19 +67,37 @@ static int wait_signal(const sigset_t *signals, double seconds)
 
 #define DRAIN_STEP 0.01 /* seconds between looks at the number of requests in flight */
 
+/* Waits until nothing is in flight, for `seconds` or until one more signal comes. */
+static void await_answers(sn_server *s, const sigset_t *signals, double seconds)
+{
+    for (double waited = 0; atomic_load(&s->in_flight) > 0 && waited < seconds; waited += DRAIN_STEP) {
+        if (wait_signal(signals, DRAIN_STEP) != 0) return;
+    }
+}
+
+/* Each further signal ends the stage that is under way. */
 static void drain(sn_server *s, const sigset_t *signals, int signal_number)
 {
-    atomic_store(&s->ready, false);
-    /* An interactive Ctrl-C has no balancer to wait for. */
-    bool hurry = signal_number == SIGINT || wait_signal(signals, SN_DEFAULT_GRACE) != 0;
     atomic_store(&s->draining, true);
+    /* An interactive Ctrl-C has no balancer to wait for. */
+    if (signal_number != SIGINT) wait_signal(signals, SN_DEFAULT_GRACE);
     sn_http_quiesce(s);
-    double limit = s->options.drain_timeout;
-    for (double waited = 0; atomic_load(&s->in_flight) > 0 && waited < limit; waited += DRAIN_STEP) {
-        if (wait_signal(signals, DRAIN_STEP) != 0 && hurry) break; /* asked twice */
-    }
+    await_answers(s, signals, s->options.drain_timeout);
     size_t left = atomic_load(&s->in_flight);
-    if (left) sn_log(SN_LOG_WARNING, "%zu requests were not answered before the drain deadline", left);
+    if (!left) return;
+    sn_log(SN_LOG_WARNING, "%zu requests are cancelled at the end of the drain", left);
+    __atomic_store_n(&s->cancelled, true, __ATOMIC_RELAXED);
+    await_answers(s, signals, SN_CANCEL_TIME);
+}
+
+/* A suspended connection must be resumed before libmicrohttpd may stop, so the executors end first; requests that come
+ * in on open connections meanwhile are refused. */
+static void stop(sn_server *s)
+{
+    sn_scheduler_stop(&s->scheduler);
+    sn_http_stop(s);
+    sn_scheduler_free(&s->scheduler);
+    sn_deadlines_stop(&s->deadlines);
 }
 
 static sinter_status serve(sn_server *s, const sigset_t *signals, sinter_error *err)
@@ -91,21 +109,18 @@ static sinter_status serve(sn_server *s, const sigset_t *signals, sinter_error *
     sinter_status status = sn_scheduler_start(&s->scheduler, 1, err);
     if (status == SINTER_OK) status = sn_http_start(s, &port, err);
     if (status == SINTER_OK) {
-        atomic_store(&s->ready, true);
         announce(s, port);
         drain(s, signals, wait_signal(signals, -1));
     }
-    /* Executors first: a suspended connection must be resumed before the daemon may stop. */
-    sn_scheduler_stop(&s->scheduler);
-    sn_http_stop(s);
-    sn_deadlines_stop(&s->deadlines);
+    stop(s);
     return status;
 }
 
 sinter_status sn_server_run(const sn_server_options *options, sinter_error *err)
 {
     SN_TRY(check_options(options, err));
-    sn_server s = {.options = with_defaults(options)};
+    sn_server s = {.options = with_defaults(options), .body_limit = SN_ALL_BODIES};
+    if (s.body_limit / 2 < s.options.max_body) s.body_limit = s.options.max_body * 2;
     sigset_t signals, before;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

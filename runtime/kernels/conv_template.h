@@ -1,9 +1,9 @@
 /*
  * conv_template.h - convolutions, compiled once per instruction set (see isa_*.c).
  *
- * A convolution is a matrix product whose right side, the columns under each tap, is made panel by panel: the source is padded
- * beforehand, so an element is source[base of the position + offset of the tap], without a border in sight. Along a row of
- * output positions with stride 1 these are contiguous.
+ * A convolution is a matrix product whose right side, the columns under each tap, is made panel by panel: the source is
+ * padded beforehand, so an element is source[base of the position + offset of the tap], without a border in sight.
+ * Along a row of output positions with stride 1 these are contiguous.
  */
 
 /* Positions of a panel whose sources follow each other. */
@@ -21,9 +21,8 @@ static size_t split_positions(const size_t *out, const size_t *step, size_t n, s
         size_t x = (n + j) % out[2], row = (n + j) / out[2];
         size_t y = row % out[1], z = row / out[1];
         run_of_positions *r = &runs[n_runs++];
-        *r = (run_of_positions){.base = z * step[0] + y * step[1] + x * step[2],
-                                .first = j,
-                                .count = smaller(columns - j, out[2] - x)};
+        *r = (run_of_positions){
+            .base = z * step[0] + y * step[1] + x * step[2], .first = j, .count = smaller(columns - j, out[2] - x)};
         j += r->count;
     }
     return n_runs;
@@ -157,9 +156,10 @@ static void depthwise_rest(const sn_depthwise *p, const float *source, float *ta
     memcpy(target, &a, count * sizeof *target);
 }
 
-/* One row of output. Its first position reads from `source`, the last tap of it `last` further; `readable` elements follow. */
-KERNEL_INLINE void depthwise_row(const sn_depthwise *p, const float *source, size_t readable, size_t last, float *target,
-                                 const size_t step)
+/* One row of output. Its first position reads from `source`, the last tap of it `last` further; `readable` elements
+ * follow. */
+KERNEL_INLINE void depthwise_row(const sn_depthwise *p, const float *source, size_t readable, size_t last,
+                                 float *target, const size_t step)
 {
     size_t count = p->out[2];
     for (size_t i = 0; i < count; i += VL) {

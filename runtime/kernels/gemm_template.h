@@ -1,10 +1,10 @@
 /*
  * gemm_template.h - matrix products, compiled once per instruction set (see isa_*.c).
  *
- * One register tile, TILE_ROWS x TILE_COLUMNS, walks over k: a row's element is broadcast and multiplied with a line of B. A is
- * read where it is (its rows are contiguous in k; packing it gains next to nothing); B is copied into a panel of TILE_COLUMNS
- * columns, K_BLOCK deep, which stays in the first cache while all rows pass over it. Where B comes from is the business
- * of a source: a matrix, or the columns of a convolution, which never exist as a whole.
+ * One register tile, TILE_ROWS x TILE_COLUMNS, walks over k: a row's element is broadcast and multiplied with a line of
+ * B. A is read where it is (its rows are contiguous in k; packing it gains next to nothing); B is copied into a panel
+ * of TILE_COLUMNS columns, K_BLOCK deep, which stays in the first cache while all rows pass over it. Where B comes from
+ * is the business of a source: a matrix, or the columns of a convolution, which never exist as a whole.
  *
  * Every sum runs over k in order, in K_BLOCK steps, whatever the rectangle: see kernels.h.
  */
@@ -15,7 +15,10 @@
 #define K_BLOCK 256 /* a panel of 32 columns is 32 KiB */
 #define N_BLOCK 256 /* columns that pass over the same K_BLOCK of A while that is in the second-level cache */
 
-static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 typedef struct tile_args {
     size_t k;
@@ -27,17 +30,19 @@ typedef struct tile_args {
     size_t c_row;
     const float *bias; /* one per row, or NULL */
     float lo, hi;
-    bool load;         /* c holds the sum of the k before these */
-    bool finish;       /* the last k are in: apply bias and clamp */
+    bool load;   /* c holds the sum of the k before these */
+    bool finish; /* the last k are in: apply bias and clamp */
 } tile_args;
 
 KERNEL_INLINE void tile(const int rows, const int vectors, const tile_args *t)
 {
     vf acc[TILE_ROWS][TILE_VECTORS];
     const float *a[TILE_ROWS];
-    UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int i = 0; i < rows; i++)
+    {
         a[i] = t->a + (size_t)i * t->a_row;
-        UNROLL for (int v = 0; v < vectors; v++) {
+        UNROLL for (int v = 0; v < vectors; v++)
+        {
             acc[i][v] = t->load ? vf_load(t->c + (size_t)i * t->c_row + v * VL) : (vf){0};
         }
     }
@@ -45,28 +50,31 @@ KERNEL_INLINE void tile(const int rows, const int vectors, const tile_args *t)
     for (size_t k = 0; k < t->k; k++, b += t->b_row) {
         vf line[TILE_VECTORS];
         UNROLL for (int v = 0; v < vectors; v++) line[v] = vf_load(b + v * VL);
-        UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int i = 0; i < rows; i++)
+        {
             vf x = vf_splat(a[i][k]);
             UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = vf_fma(x, line[v], acc[i][v]);
         }
     }
     if (t->finish) {
         vf lo = vf_splat(t->lo), hi = vf_splat(t->hi);
-        UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int i = 0; i < rows; i++)
+        {
             vf bias = vf_splat(t->bias ? t->bias[i] : 0.0f);
-            UNROLL for (int v = 0; v < vectors; v++) {
+            UNROLL for (int v = 0; v < vectors; v++)
+            {
                 vf x = t->bias ? acc[i][v] + bias : acc[i][v];
                 acc[i][v] = vf_clamp(x, lo, hi);
             }
         }
     }
-    UNROLL for (int i = 0; i < rows; i++) {
+    UNROLL for (int i = 0; i < rows; i++)
+    {
         UNROLL for (int v = 0; v < vectors; v++) vf_store(t->c + (size_t)i * t->c_row + v * VL, acc[i][v]);
     }
 }
 
-#define TILE_SIZES(X)                                                                                                  \
-    X(1) X(2) X(3) X(4) X(5) X(6)
+#define TILE_SIZES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #if TILE_ROWS > 6
 #define TILE_SIZES_12(X) X(7) X(8) X(9) X(10) X(11) X(12)
 #else
@@ -79,15 +87,21 @@ KERNEL_INLINE void tile(const int rows, const int vectors, const tile_args *t)
 #endif
 
 #define TILE_FUNCTION(rows)                                                                                            \
-    static void tile_##rows##_1(const tile_args *t) { tile(rows, 1, t); }                                              \
-    static void tile_##rows##_2(const tile_args *t) { tile(rows, 2, t); }
+    static void tile_##rows##_1(const tile_args *t)                                                                    \
+    {                                                                                                                  \
+        tile(rows, 1, t);                                                                                              \
+    }                                                                                                                  \
+    static void tile_##rows##_2(const tile_args *t)                                                                    \
+    {                                                                                                                  \
+        tile(rows, 2, t);                                                                                              \
+    }
 TILE_SIZES(TILE_FUNCTION)
 TILE_SIZES_12(TILE_FUNCTION)
 TILE_SIZES_14(TILE_FUNCTION)
 
 #define TILE_ROW(rows) {tile_##rows##_1, tile_##rows##_2},
-static void (*const tiles[TILE_ROWS][TILE_VECTORS])(const tile_args *) = {
-    TILE_SIZES(TILE_ROW) TILE_SIZES_12(TILE_ROW) TILE_SIZES_14(TILE_ROW)};
+static void (*const tiles[TILE_ROWS][TILE_VECTORS])(const tile_args *) = {TILE_SIZES(TILE_ROW) TILE_SIZES_12(TILE_ROW)
+                                                                              TILE_SIZES_14(TILE_ROW)};
 
 /* A tile of which only the first `columns` exist in C: computed beside it. */
 static void edge_tile(const tile_args *t, size_t rows, size_t columns)
@@ -188,8 +202,8 @@ static void matrix_panel(const void *context, size_t k0, size_t k, size_t n, siz
     }
 }
 
-/* With few rows each element of B is used a few times only: reading it in memory order beats packing. The sums are those of the
- * tile: the same operations in the same order. */
+/* With few rows each element of B is used a few times only: reading it in memory order beats packing. The sums are
+ * those of the tile: the same operations in the same order. */
 #define STREAM_ROWS    3
 #define STREAM_COLUMNS 1024
 
@@ -232,42 +246,59 @@ static void matmul(const sn_matmul *p, size_t m0, size_t m1, size_t n0, size_t n
 
 /* ------------------------------------------------------------------------------------------------ B is transposed */
 
-/* Both operands are contiguous in k: vectors of partial sums along k need no packing at all. The order of a sum depends on k
- * only. */
+/* Both operands are contiguous in k: vectors of partial sums along k need no packing at all. The order of a sum depends
+ * on k only. */
 KERNEL_INLINE void dot_tile(const int rows_a, const int rows_b, const sn_matmul *p, size_t m, size_t n)
 {
     const float *a = p->a + m * p->a_row, *b = p->b + n * p->b_row;
     vf acc[DOT_A][DOT_B];
-    UNROLL for (int i = 0; i < rows_a; i++) {
+    UNROLL for (int i = 0; i < rows_a; i++)
+    {
         UNROLL for (int j = 0; j < rows_b; j++) acc[i][j] = (vf){0};
     }
     size_t whole = p->k / VL * VL, rest = p->k - whole;
     for (size_t k = 0; k < whole; k += VL) {
         vf y[DOT_B];
         UNROLL for (int j = 0; j < rows_b; j++) y[j] = vf_load(b + (size_t)j * p->b_row + k);
-        UNROLL for (int i = 0; i < rows_a; i++) {
+        UNROLL for (int i = 0; i < rows_a; i++)
+        {
             vf x = vf_load(a + (size_t)i * p->a_row + k);
             UNROLL for (int j = 0; j < rows_b; j++) acc[i][j] = vf_fma(x, y[j], acc[i][j]);
         }
     }
     if (rest > 0) {
-        UNROLL for (int i = 0; i < rows_a; i++) {
+        UNROLL for (int i = 0; i < rows_a; i++)
+        {
             vf x = vf_load_part(a + (size_t)i * p->a_row + whole, rest);
-            UNROLL for (int j = 0; j < rows_b; j++) {
+            UNROLL for (int j = 0; j < rows_b; j++)
+            {
                 acc[i][j] = vf_fma(x, vf_load_part(b + (size_t)j * p->b_row + whole, rest), acc[i][j]);
             }
         }
     }
-    UNROLL for (int i = 0; i < rows_a; i++) {
+    UNROLL for (int i = 0; i < rows_a; i++)
+    {
         UNROLL for (int j = 0; j < rows_b; j++) p->c[(m + (size_t)i) * p->c_row + n + (size_t)j] = vf_sum(acc[i][j]);
     }
 }
 
 #define DOT_FUNCTIONS(rows_a)                                                                                          \
-    static void dot_##rows_a##_1(const sn_matmul *p, size_t m, size_t n) { dot_tile(rows_a, 1, p, m, n); }             \
-    static void dot_##rows_a##_2(const sn_matmul *p, size_t m, size_t n) { dot_tile(rows_a, 2, p, m, n); }             \
-    static void dot_##rows_a##_3(const sn_matmul *p, size_t m, size_t n) { dot_tile(rows_a, 3, p, m, n); }             \
-    static void dot_##rows_a##_4(const sn_matmul *p, size_t m, size_t n) { dot_tile(rows_a, 4, p, m, n); }
+    static void dot_##rows_a##_1(const sn_matmul *p, size_t m, size_t n)                                               \
+    {                                                                                                                  \
+        dot_tile(rows_a, 1, p, m, n);                                                                                  \
+    }                                                                                                                  \
+    static void dot_##rows_a##_2(const sn_matmul *p, size_t m, size_t n)                                               \
+    {                                                                                                                  \
+        dot_tile(rows_a, 2, p, m, n);                                                                                  \
+    }                                                                                                                  \
+    static void dot_##rows_a##_3(const sn_matmul *p, size_t m, size_t n)                                               \
+    {                                                                                                                  \
+        dot_tile(rows_a, 3, p, m, n);                                                                                  \
+    }                                                                                                                  \
+    static void dot_##rows_a##_4(const sn_matmul *p, size_t m, size_t n)                                               \
+    {                                                                                                                  \
+        dot_tile(rows_a, 4, p, m, n);                                                                                  \
+    }
 #define DOT_ROW(rows_a) {dot_##rows_a##_1, dot_##rows_a##_2, dot_##rows_a##_3, dot_##rows_a##_4},
 #if DOT_A > 3
 #define DOT_SIZES(X) X(1) X(2) X(3) X(4)

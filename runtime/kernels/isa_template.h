@@ -1,4 +1,5 @@
-/* isa_template.h - one table of kernels, named sn_kernels_<SN_ISA>: included once by each isa_*.c, which is compiled for it. */
+/* isa_template.h - one table of kernels, named sn_kernels_<SN_ISA>: included once by each isa_*.c, which is compiled
+ * for it. */
 #include "runtime/kernels/gemm_template.h"
 
 #include "runtime/kernels/conv_template.h"

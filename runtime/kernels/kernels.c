@@ -8,11 +8,17 @@ extern const sn_kernels sn_kernels_baseline;
 extern const sn_kernels sn_kernels_avx2, sn_kernels_avx512;
 #endif
 
-static bool runs_always(void) { return true; }
+static bool runs_always(void)
+{
+    return true;
+}
 
 #if defined(__x86_64__)
 /* These ask the system, too, whether it saves the registers. */
-static bool runs_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static bool runs_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 static bool runs_avx512(void)
 {
     return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
@@ -23,7 +29,8 @@ static bool runs_avx512(void)
 static const struct {
     const sn_kernels *kernels;
     bool (*runs)(void);
-} tables[] = { /* best first */
+} tables[] = {
+    /* best first */
 #if defined(__x86_64__)
     {&sn_kernels_avx512, runs_avx512},
     {&sn_kernels_avx2, runs_avx2},

@@ -1,9 +1,9 @@
 /*
  * kernels.h - pure functions on pointers and sizes, compiled once per instruction set and chosen from a table.
  *
- * A kernel computes a rectangle of its result, so that callers may split the work any way they like: an element's value never
- * depends on the rectangle it was computed in, hence not on the number of threads. It also does not depend on how many rows
- * (batch) there are. Kernels allocate nothing; scratch is the caller's.
+ * A kernel computes a rectangle of its result, so that callers may split the work any way they like: an element's value
+ * never depends on the rectangle it was computed in, hence not on the number of threads. It also does not depend on how
+ * many rows (batch) there are. Kernels allocate nothing; scratch is the caller's.
  */
 #ifndef SN_RUNTIME_KERNELS_KERNELS_H
 #define SN_RUNTIME_KERNELS_KERNELS_H
@@ -24,28 +24,28 @@ typedef struct sn_matmul {
 
 #define SN_CONV_DIMS 3 /* depth, height, width; missing leading ones are 1 */
 
-/* One image and group of a convolution, as the product W[m x k] * columns[k x n]: m output channels, n output positions, k =
- * channels * taps. The source already has its padding, so that each tap is one addition away. */
+/* One image and group of a convolution, as the product W[m x k] * columns[k x n]: m output channels, n output
+ * positions, k = channels * taps. The source already has its padding, so that each tap is one addition away. */
 typedef struct sn_conv {
     size_t m, k;
-    const float *weights;     /* [m][channels][taps] */
-    const float *bias;        /* m entries, or NULL */
-    const float *source;      /* [channels][plane] */
-    size_t plane;             /* elements of one padded channel */
+    const float *weights; /* [m][channels][taps] */
+    const float *bias;    /* m entries, or NULL */
+    const float *source;  /* [channels][plane] */
+    size_t plane;         /* elements of one padded channel */
     size_t taps;
-    const size_t *tap_offset; /* of each tap from an output position's base */
-    size_t out[SN_CONV_DIMS]; /* output extents */
-    size_t step[SN_CONV_DIMS];/* elements between the bases of neighbouring output positions */
-    size_t readable;          /* elements that may be read from `source` */
-    float *target;            /* [m][out] */
-    float lo, hi;             /* clamp of the result: -INFINITY, INFINITY for none */
+    const size_t *tap_offset;  /* of each tap from an output position's base */
+    size_t out[SN_CONV_DIMS];  /* output extents */
+    size_t step[SN_CONV_DIMS]; /* elements between the bases of neighbouring output positions */
+    size_t readable;           /* elements that may be read from `source` */
+    float *target;             /* [m][out] */
+    float lo, hi;              /* clamp of the result: -INFINITY, INFINITY for none */
 } sn_conv;
 
 /* One channel of a depthwise convolution. */
 typedef struct sn_depthwise {
-    const float *source; /* padded plane */
-    size_t readable;     /* elements that may be read from there */
-    const float *weights;/* taps */
+    const float *source;  /* padded plane */
+    size_t readable;      /* elements that may be read from there */
+    const float *weights; /* taps */
     float bias;
     size_t taps;
     const size_t *tap_offset;
@@ -60,15 +60,15 @@ typedef struct sn_max_pool {
     const float *source;
     size_t height, width;
     size_t kernel[2], stride[2], dilation[2];
-    size_t pad[2];           /* at the beginning */
+    size_t pad[2]; /* at the beginning */
     size_t out[2];
     float *target;
 } sn_max_pool;
 
 typedef struct sn_kernels {
     const char *isa;
-    size_t rows, columns;    /* of the register tile: good units to split by */
-    size_t scratch;          /* floats that one call of matmul or conv needs */
+    size_t rows, columns; /* of the register tile: good units to split by */
+    size_t scratch;       /* floats that one call of matmul or conv needs */
 
     /* Rows [m0, m1), columns [n0, n1). */
     void (*matmul)(const sn_matmul *p, size_t m0, size_t m1, size_t n0, size_t n1, float *scratch);

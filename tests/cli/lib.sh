@@ -67,7 +67,7 @@ same() {
 
 # npy_shape FILE: the shape in a .npy header, as in "(100, 10)".
 npy_shape() {
-    head -c 256 "$1" | tr -d '\0' | LC_ALL=C sed -nE "s/.*'shape': (\([^)]*\)).*/\1/p" | head -n 1
+    head -c 256 "$1" | tr -d '\0' | LC_ALL=C sed -nE "s/.*'shape': (\([^)]*\)).*/\1/p"
 }
 
 # digit_rows N FILE: the first N of the digits as a .npy file. numpy's header of inputs.npy has 128 bytes, a row 3136.
@@ -75,7 +75,7 @@ digit_rows() {
     local dict="{'descr': '<f4', 'fortran_order': False, 'shape': ($1, 1, 28, 28), }"
     {
         printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "$dict"
-        tail -c +129 "$digits/inputs.npy" | head -c $((3136 * $1))
+        head -c $((128 + 3136 * $1)) "$digits/inputs.npy" | tail -c +129
     } >"$2"
 }
 

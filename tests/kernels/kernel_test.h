@@ -2,11 +2,11 @@
 #ifndef SN_TESTS_KERNEL_TEST_H
 #define SN_TESTS_KERNEL_TEST_H
 
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "runtime/kernels/kernels.h"
 #include <math.h>
@@ -49,7 +49,10 @@ static inline float *poisoned_floats(size_t n)
     return p;
 }
 
-static inline float *scratch_of(const sn_kernels *k) { return poisoned_floats(k->scratch); }
+static inline float *scratch_of(const sn_kernels *k)
+{
+    return poisoned_floats(k->scratch);
+}
 
 /* `magnitude`: the sum of the absolute values of what was added up. */
 static inline void check_close(float got, double expected, double magnitude, const char *what, size_t at)

@@ -3,7 +3,7 @@
 
 typedef struct conv_case {
     size_t m, channels;
-    size_t in[3];     /* extents of the padded source */
+    size_t in[3]; /* extents of the padded source */
     size_t kernel[3], stride[3], dilation[3];
     bool bias;
     float lo, hi;
@@ -27,7 +27,10 @@ static size_t out_extent(const conv_case *c, int d)
     return (c->in[d] - (c->kernel[d] - 1) * c->dilation[d] - 1) / c->stride[d] + 1;
 }
 
-static size_t plane_of(const conv_case *c) { return c->in[0] * c->in[1] * c->in[2]; }
+static size_t plane_of(const conv_case *c)
+{
+    return c->in[0] * c->in[1] * c->in[2];
+}
 
 static size_t fill_geometry(const conv_case *c, size_t out[3], size_t step[3], size_t *offsets)
 {
@@ -46,7 +49,10 @@ static size_t fill_geometry(const conv_case *c, size_t out[3], size_t step[3], s
     return t;
 }
 
-static double clamped(double v, const conv_case *c) { return v < c->lo ? c->lo : v > c->hi ? c->hi : v; }
+static double clamped(double v, const conv_case *c)
+{
+    return v < c->lo ? c->lo : v > c->hi ? c->hi : v;
+}
 
 /* The sum under the kernel at a position, and in *magnitude that of the absolute values. */
 static double sum_at(const conv_case *c, const float *source, const float *weights, size_t channels, size_t base,

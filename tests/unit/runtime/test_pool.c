@@ -1,9 +1,9 @@
 /* The thread pool: every index once, nested and concurrent regions, idle workers. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "runtime/pool.h"
 #include <pthread.h>
@@ -149,7 +149,7 @@ static void test_bad_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_index_once), cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_every_index_once),   cmocka_unit_test(test_nested),
         cmocka_unit_test(test_concurrent_callers), cmocka_unit_test(test_after_sleep),
         cmocka_unit_test(test_idle_costs_nothing), cmocka_unit_test(test_bad_arguments),
     };

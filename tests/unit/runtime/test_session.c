@@ -1,9 +1,9 @@
 /* Sessions: right answers, several shapes, many threads, shared memory, control flow, and what is refused. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "graph/edit.h"
@@ -85,7 +85,10 @@ static sinter_value *floats(int rank, const int64_t *dims, float first)
     return t;
 }
 
-static const float *data(const sinter_value *v) { return sinter_tensor_data(v); }
+static const float *data(const sinter_value *v)
+{
+    return sinter_tensor_data(v);
+}
 
 /* ---------------------------------------------------------------------------------------------------- digits */
 
@@ -122,12 +125,13 @@ static sinter_value *rows_of(const sinter_value *all, int64_t from, int64_t n)
     size_t row = sinter_tensor_size(all) / (size_t)dims[0];
     dims[0] = n;
     sinter_value *v;
-    OK(sinter_tensor_wrap(sinter_tensor_dtype(all), rank, dims, (const char *)sinter_tensor_data(all) + (size_t)from * row,
-                          (size_t)n * row, &v, &err));
+    OK(sinter_tensor_wrap(sinter_tensor_dtype(all), rank, dims,
+                          (const char *)sinter_tensor_data(all) + (size_t)from * row, (size_t)n * row, &v, &err));
     return v;
 }
 
-static void check_digits(sinter_session *s, const sinter_value *inputs, const sinter_value *logits, int64_t from, int64_t n)
+static void check_digits(sinter_session *s, const sinter_value *inputs, const sinter_value *logits, int64_t from,
+                         int64_t n)
 {
     sinter_error mine;
     sinter_value *in = rows_of(inputs, from, n), *expected = rows_of(logits, from, n), *out = NULL;
@@ -469,7 +473,8 @@ static void test_unsupported(void **state)
     sinter_model_free(model);
 }
 
-/* ---------------------------------------------------------------------------------------------------- lack of memory */
+/* ---------------------------------------------------------------------------------------------------- lack of memory
+ */
 
 /* The n-th allocation fails, for every n until all succeed: always a clean error. */
 static void test_no_memory(void **state)
