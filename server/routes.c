@@ -153,8 +153,16 @@ typedef struct capture {
     size_t n;
 } capture;
 
+#define VERB ":predict" /* of v1, after the model's name */
+
+static bool ends_with_verb(const capture *c)
+{
+    size_t n = strlen(VERB);
+    return c->n >= n && memcmp(c->p + c->n - n, VERB, n) == 0;
+}
+
 /* Matches one path against a pattern; a placeholder takes all of its segment but the literal suffix that follows
- * ("{model}:predict"). */
+ * ("{model}:predict"). Slashes at the end do not matter. */
 static bool match(const char *pattern, const char *path, capture *model, capture *version)
 {
     while (*pattern && *path) {
@@ -168,43 +176,45 @@ static bool match(const char *pattern, const char *path, capture *model, capture
         if (segment <= suffix) return false;
         *c = (capture){path, segment - suffix};
         path += segment - suffix;
-        if (suffix == 0 && memchr(c->p, ':', c->n) && *pattern == 0)
-            return false; /* ":predict" is a verb, not part of a name */
+        if (*pattern == 0 && ends_with_verb(c)) return false;
     }
-    return *pattern == *path;
+    while (*path == '/') path++;
+    return !*pattern && !*path;
+}
+
+static bool allows(const sn_route *route, const char *method)
+{
+    return strcmp(method, route->method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+static bool take_route(sn_request *r, const sn_route *route, capture model, capture version)
+{
+    if (model.p) r->model = unescape(&r->arena, model.p, model.n);
+    if (version.p) r->version = unescape(&r->arena, version.p, version.n);
+    if ((model.p && !r->model) || (version.p && !r->version)) {
+        sn_respond_error(r, SINTER_INVALID_INPUT, "the path holds a broken %-escape");
+        return false;
+    }
+    r->route = route;
+    return true;
 }
 
 bool sn_route_find(sn_request *r, const char *path)
 {
     while (*path == '/') path++;
-    sn_text allow = {0};
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         capture model = {0}, version = {0};
         if (!match(routes[i].pattern, path, &model, &version)) continue;
-        bool head = strcmp(r->method, "HEAD") == 0 && strcmp(routes[i].method, "GET") == 0;
-        if (!head && strcmp(r->method, routes[i].method) != 0) {
-            sn_text_append(&allow, "%s%s", allow.n ? ", " : "", routes[i].method);
-            continue;
-        }
-        sn_text_free(&allow);
-        if (model.p) r->model = unescape(&r->arena, model.p, model.n);
-        if (version.p) r->version = unescape(&r->arena, version.p, version.n);
-        if ((model.p && !r->model) || (version.p && !r->version)) {
-            sn_respond_error(r, SINTER_INVALID_INPUT, "the path holds a broken %-escape");
-            return false;
-        }
-        r->route = &routes[i];
-        return true;
+        if (allows(&routes[i], r->method)) return take_route(r, &routes[i], model, version);
+        r->allow = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method; /* one route per path */
     }
     char text[256];
-    if (allow.n) {
-        r->allow = sn_arena_str(&r->arena, (sn_str){allow.p, allow.n}).p;
-        snprintf(text, sizeof text, "method %.20s is not allowed here, expected %.60s", r->method, allow.p);
+    if (r->allow) {
+        snprintf(text, sizeof text, "method %.20s is not allowed here, expected %s", r->method, r->allow);
         sn_respond_error_code(r, 405, text);
     } else {
         snprintf(text, sizeof text, "there is nothing at '/%.200s'", path);
         sn_respond_error(r, SINTER_NOT_FOUND, text);
     }
-    sn_text_free(&allow);
     return false;
 }

@@ -38,39 +38,42 @@ KERNEL_INLINE void tile(const int rows, const int vectors, const tile_args *t)
 {
     vf acc[TILE_ROWS][TILE_VECTORS];
     const float *a[TILE_ROWS];
-    UNROLL for (int i = 0; i < rows; i++)
-    {
+    UNROLL
+    for (int i = 0; i < rows; i++) {
         a[i] = t->a + (size_t)i * t->a_row;
-        UNROLL for (int v = 0; v < vectors; v++)
-        {
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
             acc[i][v] = t->load ? vf_load(t->c + (size_t)i * t->c_row + v * VL) : (vf){0};
         }
     }
     const float *b = t->b;
     for (size_t k = 0; k < t->k; k++, b += t->b_row) {
         vf line[TILE_VECTORS];
-        UNROLL for (int v = 0; v < vectors; v++) line[v] = vf_load(b + v * VL);
-        UNROLL for (int i = 0; i < rows; i++)
-        {
+        UNROLL
+        for (int v = 0; v < vectors; v++) line[v] = vf_load(b + v * VL);
+        UNROLL
+        for (int i = 0; i < rows; i++) {
             vf x = vf_splat(a[i][k]);
-            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = vf_fma(x, line[v], acc[i][v]);
+            UNROLL
+            for (int v = 0; v < vectors; v++) acc[i][v] = vf_fma(x, line[v], acc[i][v]);
         }
     }
     if (t->finish) {
         vf lo = vf_splat(t->lo), hi = vf_splat(t->hi);
-        UNROLL for (int i = 0; i < rows; i++)
-        {
+        UNROLL
+        for (int i = 0; i < rows; i++) {
             vf bias = vf_splat(t->bias ? t->bias[i] : 0.0f);
-            UNROLL for (int v = 0; v < vectors; v++)
-            {
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
                 vf x = t->bias ? acc[i][v] + bias : acc[i][v];
                 acc[i][v] = vf_clamp(x, lo, hi);
             }
         }
     }
-    UNROLL for (int i = 0; i < rows; i++)
-    {
-        UNROLL for (int v = 0; v < vectors; v++) vf_store(t->c + (size_t)i * t->c_row + v * VL, acc[i][v]);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+        UNROLL
+        for (int v = 0; v < vectors; v++) vf_store(t->c + (size_t)i * t->c_row + v * VL, acc[i][v]);
     }
 }
 
@@ -192,7 +195,8 @@ static void matrix_panel(const void *context, size_t k0, size_t k, size_t n, siz
     const float *b = p->b + k0 * p->b_row + n;
     if (columns == TILE_COLUMNS) {
         for (size_t i = 0; i < k; i++, b += p->b_row, panel += TILE_COLUMNS) {
-            UNROLL for (int v = 0; v < TILE_VECTORS; v++) vf_store(panel + v * VL, vf_load(b + v * VL));
+            UNROLL
+            for (int v = 0; v < TILE_VECTORS; v++) vf_store(panel + v * VL, vf_load(b + v * VL));
         }
         return;
     }
@@ -252,33 +256,37 @@ KERNEL_INLINE void dot_tile(const int rows_a, const int rows_b, const sn_matmul 
 {
     const float *a = p->a + m * p->a_row, *b = p->b + n * p->b_row;
     vf acc[DOT_A][DOT_B];
-    UNROLL for (int i = 0; i < rows_a; i++)
-    {
-        UNROLL for (int j = 0; j < rows_b; j++) acc[i][j] = (vf){0};
+    UNROLL
+    for (int i = 0; i < rows_a; i++) {
+        UNROLL
+        for (int j = 0; j < rows_b; j++) acc[i][j] = (vf){0};
     }
     size_t whole = p->k / VL * VL, rest = p->k - whole;
     for (size_t k = 0; k < whole; k += VL) {
         vf y[DOT_B];
-        UNROLL for (int j = 0; j < rows_b; j++) y[j] = vf_load(b + (size_t)j * p->b_row + k);
-        UNROLL for (int i = 0; i < rows_a; i++)
-        {
+        UNROLL
+        for (int j = 0; j < rows_b; j++) y[j] = vf_load(b + (size_t)j * p->b_row + k);
+        UNROLL
+        for (int i = 0; i < rows_a; i++) {
             vf x = vf_load(a + (size_t)i * p->a_row + k);
-            UNROLL for (int j = 0; j < rows_b; j++) acc[i][j] = vf_fma(x, y[j], acc[i][j]);
+            UNROLL
+            for (int j = 0; j < rows_b; j++) acc[i][j] = vf_fma(x, y[j], acc[i][j]);
         }
     }
     if (rest > 0) {
-        UNROLL for (int i = 0; i < rows_a; i++)
-        {
+        UNROLL
+        for (int i = 0; i < rows_a; i++) {
             vf x = vf_load_part(a + (size_t)i * p->a_row + whole, rest);
-            UNROLL for (int j = 0; j < rows_b; j++)
-            {
+            UNROLL
+            for (int j = 0; j < rows_b; j++) {
                 acc[i][j] = vf_fma(x, vf_load_part(b + (size_t)j * p->b_row + whole, rest), acc[i][j]);
             }
         }
     }
-    UNROLL for (int i = 0; i < rows_a; i++)
-    {
-        UNROLL for (int j = 0; j < rows_b; j++) p->c[(m + (size_t)i) * p->c_row + n + (size_t)j] = vf_sum(acc[i][j]);
+    UNROLL
+    for (int i = 0; i < rows_a; i++) {
+        UNROLL
+        for (int j = 0; j < rows_b; j++) p->c[(m + (size_t)i) * p->c_row + n + (size_t)j] = vf_sum(acc[i][j]);
     }
 }
 

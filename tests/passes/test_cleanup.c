@@ -104,14 +104,14 @@ static void test_if_is_decided(void **state)
         kit_free(NULL, kit_optimize(m, NULL));
         kit_assert_dump(m, condition ? "graph \n"
                                        "  input x: float[Nx4]\n"
-                                       "  Sin_in_1 = Sin(x)\n"
-                                       "  v = Neg(Sin_in_1)\n"
+                                       "  Sin_in_2 = Sin(x)\n"
+                                       "  v = Neg(Sin_in_2)\n"
                                        "  y = Exp(v)\n"
                                        "  output y: ?\n"
                                      : "graph \n"
                                        "  input x: float[Nx4]\n"
-                                       "  Cos_in_1 = Cos(x)\n"
-                                       "  v = Neg(Cos_in_1)\n"
+                                       "  Cos_in_2 = Cos(x)\n"
+                                       "  v = Neg(Cos_in_2)\n"
                                        "  y = Exp(v)\n"
                                        "  output y: ?\n");
         kit_free(m, NULL);
