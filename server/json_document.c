@@ -210,6 +210,20 @@ bool sn_json_slice(const sn_json_document *d, const cJSON *item, sn_str *out)
     return true;
 }
 
+bool sn_json_is_array(const sn_json_document *d, const cJSON *item)
+{
+    sn_str slice;
+    return cJSON_IsArray(item) && (!sn_json_slice(d, item, &slice) || *slice.p == '[');
+}
+
+bool sn_json_is_empty_array(const sn_json_document *d, const cJSON *item)
+{
+    sn_str slice, text;
+    if (!sn_json_slice(d, item, &slice)) return false;
+    sn_json_cursor cursor = sn_json_cursor_of(slice);
+    return sn_json_next(&cursor, &text) == SN_JSON_OPEN && sn_json_next(&cursor, &text) == SN_JSON_CLOSE;
+}
+
 sn_json_cursor sn_json_cursor_of(sn_str slice)
 {
     return (sn_json_cursor){.p = slice.p, .end = slice.p + slice.n};
@@ -222,8 +236,8 @@ sn_json_token sn_json_next(sn_json_cursor *c, sn_str *text)
     if (*c->p == '[') return c->p++, c->depth++, SN_JSON_OPEN;
     if (*c->p == ']') return c->p++, c->depth--, SN_JSON_CLOSE;
     sn_json_token token = SN_JSON_NUMBER;
-    const char *next = literal_end(c->p, c->end, &token);
-    if (!next) next = sn_json_number_end(c->p, c->end);
+    const char *next = sn_json_number_end(c->p, c->end);
+    if (!next) next = literal_end(c->p, c->end, &token);
     *text = (sn_str){c->p, (size_t)(next - c->p)};
     c->p = next;
     return token;

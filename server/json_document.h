@@ -33,6 +33,11 @@ void sn_json_document_free(sn_json_document *d);
 /* The text of the number or array of numbers that `item` stands for; false when it is anything else. */
 bool sn_json_slice(const sn_json_document *d, const cJSON *item, sn_str *out);
 
+/* An array as the client wrote it: a bare number is one in the skeleton only. */
+bool sn_json_is_array(const sn_json_document *d, const cJSON *item);
+/* "[]" */
+bool sn_json_is_empty_array(const sn_json_document *d, const cJSON *item);
+
 /* Walks the scalars of a slice in order. */
 typedef struct sn_json_cursor {
     const char *p, *end;

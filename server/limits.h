@@ -16,11 +16,12 @@
 #define SN_CONNECTION_MEMORY ((size_t)64 << 10) /* request line, headers and I/O buffer of one connection */
 #define SN_FIRST_BODY_BUFFER ((size_t)16 << 10)
 #define SN_TRUSTED_BODY      ((size_t)1 << 20) /* a Content-Length up to this is allocated before the bytes arrive */
-#define SN_ALL_BODIES        ((size_t)1 << 30)  /* all requests in flight together; at least two bodies, whatever their limit */
+#define SN_ALL_BODIES        ((size_t)1 << 30) /* all requests in flight together; at least two bodies, whatever their limit \
+                                                */
 #define SN_DRAIN_BODY                                                                                                  \
     ((size_t)1 << 20) /* bytes of a too large chunked body that are read and dropped before the 413                    \
                        */
-#define SN_HTTP_THREADS      2
-#define SN_LISTEN_BACKLOG    1024
+#define SN_HTTP_THREADS   2
+#define SN_LISTEN_BACKLOG 1024
 
 #endif

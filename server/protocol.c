@@ -40,6 +40,22 @@ sinter_status sn_check_inputs_given(const sn_request *r, sinter_error *err)
     return SINTER_OK;
 }
 
+sinter_status sn_object_array(const sn_json_document *d, const char *key, const cJSON **first, sinter_error *err)
+{
+    const cJSON *array = cJSON_GetObjectItemCaseSensitive(d->root, key);
+    *first = NULL;
+    if (sn_json_is_empty_array(d, array)) return SINTER_OK;
+    sn_str slice;
+    if (!sn_json_is_array(d, array) || sn_json_slice(d, array, &slice))
+        return sn_fail(err, SINTER_INVALID_INPUT, "\"%s\" is missing or not an array of objects", key);
+    for (const cJSON *item = array->child; item; item = item->next) {
+        if (!cJSON_IsObject(item))
+            return sn_fail(err, SINTER_INVALID_INPUT, "an element of \"%s\" is not an object", key);
+    }
+    *first = array->child;
+    return SINTER_OK;
+}
+
 sinter_status sn_parse_object(const sn_request *r, sn_json_document *d, sinter_error *err)
 {
     SN_TRY(sn_json_parse((sn_str){r->body ? r->body : "", r->body_size}, d, err));

@@ -19,6 +19,9 @@ int sn_output_index(const sinter_session *session, const char *name);
 SINTER_CHECK sinter_status sn_take_input(sn_request *r, size_t index, sinter_value *value, sinter_error *err);
 /* Fails with the names of the inputs that the model needs and the request lacks. */
 SINTER_CHECK sinter_status sn_check_inputs_given(const sn_request *r, sinter_error *err);
+/* The elements of the member `key` of the body, an array of objects. */
+SINTER_CHECK sinter_status sn_object_array(const sn_json_document *d, const char *key, const cJSON **first,
+                                           sinter_error *err);
 /* Parses the body as a JSON object. */
 SINTER_CHECK sinter_status sn_parse_object(const sn_request *r, sn_json_document *d, sinter_error *err);
 

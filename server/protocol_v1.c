@@ -55,68 +55,100 @@ static sinter_status read_columns(sn_request *r, const sn_json_document *d, cons
     return SINTER_OK;
 }
 
+typedef struct member { /* of the instance objects: one input */
+    const char *name;
+    int rank; /* of one instance */
+    int64_t dims[SN_MAX_RANK];
+    size_t count;
+} member;
+
+/* What the first instance says about a member. */
+static sinter_status describe_member(const sn_request *r, const sn_json_document *d, const cJSON *first, member *m,
+                                     sinter_error *err)
+{
+    sn_str slice;
+    if (!sn_json_slice(d, first, &slice))
+        return sn_fail(err, SINTER_INVALID_INPUT, "instance 0: input '%s' is not numeric", m->name);
+    SN_TRY(sn_json_data_shape(d, first, m->name, &m->rank, m->dims, err));
+    if (m->rank == SN_MAX_RANK)
+        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': more than %d dimensions", m->name, SN_MAX_RANK - 1);
+    /* Every element is a character of the body at least: no overflow here, and no more memory than that below. */
+    m->count = 1;
+    for (int i = 0; i < m->rank; i++) m->count *= (size_t)m->dims[i];
+    if (m->count <= r->body_size / (size_t)r->n_instances) return SINTER_OK;
+    return sn_fail(err, SINTER_INVALID_INPUT, "input '%s' does not have the same shape in every instance", m->name);
+}
+
+static sinter_status fill_row(const sn_json_document *d, const cJSON *object, const member *m, size_t row,
+                              sinter_value *tensor, sinter_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, m->name);
+    sn_str slice;
+    int rank;
+    int64_t dims[SN_MAX_RANK];
+    if (!item || !sn_json_slice(d, item, &slice))
+        return sn_fail(err, SINTER_INVALID_INPUT, "instance %zu: input '%s' is missing or not numeric", row, m->name);
+    SN_TRY(sn_json_data_shape(d, item, m->name, &rank, dims, err));
+    if (rank != m->rank || memcmp(dims, m->dims, (size_t)rank * sizeof *dims) != 0)
+        return sn_fail(err, SINTER_INVALID_INPUT, "instance %zu: input '%s' has another shape than in instance 0", row,
+                       m->name);
+    sinter_status status = sn_tensor_fill_json(d, item, m->name, tensor, row * m->count, m->count, err);
+    return status == SINTER_OK ? status : sn_context(err, status, "instance %zu", row);
+}
+
 /* One input gathered from its member of every instance object. */
 static sinter_status read_member(sn_request *r, const sn_json_document *d, const cJSON *instances, const char *name,
                                  size_t index, sinter_error *err)
 {
     sinter_io io = sinter_session_input(r->served->session, index);
-    int64_t dims[SN_MAX_RANK + 1] = {r->n_instances};
-    int rank;
     if (io.dtype == SINTER_STRING)
         return sn_fail(err, SINTER_UNSUPPORTED, "input '%s' takes strings: use \"inputs\" instead of \"instances\"",
                        name);
-    sn_str slice;
-    const cJSON *first = cJSON_GetObjectItemCaseSensitive(instances->child, name);
-    if (!sn_json_slice(d, first, &slice))
-        return sn_fail(err, SINTER_INVALID_INPUT, "instance 0: input '%s' is not numeric", name);
-    SN_TRY(sn_json_data_shape(d, first, name, &rank, dims + 1, err));
-    if (rank >= SN_MAX_RANK)
-        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': more than %d dimensions", name, SN_MAX_RANK);
-    size_t row =
-        1; /* every element is a character of the body at least: no overflow here, and no more memory than that below */
-    for (int i = 1; i <= rank; i++) row *= (size_t)dims[i];
-    if (row > r->body_size / (size_t)r->n_instances)
-        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s' does not have the same shape in every instance", name);
+    member m = {.name = name};
+    SN_TRY(describe_member(r, d, cJSON_GetObjectItemCaseSensitive(instances->child, name), &m, err));
+    int64_t dims[SN_MAX_RANK] = {r->n_instances};
+    memcpy(dims + 1, m.dims, (size_t)m.rank * sizeof *dims);
     sinter_value *tensor;
-    SN_TRY(sinter_tensor_create(io.dtype, rank + 1, dims, &tensor, err));
+    SN_TRY(sinter_tensor_create(io.dtype, m.rank + 1, dims, &tensor, err));
     sinter_status status = SINTER_OK;
-    size_t at = 0;
-    for (const cJSON *object = instances->child; object && status == SINTER_OK; object = object->next, at += row) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-        int64_t found[SN_MAX_RANK];
-        int found_rank;
-        if (!item || !sn_json_slice(d, item, &slice)) {
-            status = sn_fail(err, SINTER_INVALID_INPUT, "instance %zu: input '%s' is missing or not numeric",
-                             at / (row ? row : 1), name);
-        } else if ((status = sn_json_data_shape(d, item, name, &found_rank, found, err)) == SINTER_OK) {
-            if (found_rank != rank || memcmp(found, dims + 1, (size_t)rank * sizeof *found) != 0) {
-                status = sn_fail(err, SINTER_INVALID_INPUT,
-                                 "instance %zu: input '%s' has another shape than in the first instance",
-                                 at / (row ? row : 1), name);
-            } else {
-                status = sn_tensor_fill_json(d, item, name, tensor, at, row, err);
-            }
-        }
-    }
+    size_t row = 0;
+    for (const cJSON *object = instances->child; object && status == SINTER_OK; object = object->next)
+        status = fill_row(d, object, &m, row++, tensor, err);
     if (status == SINTER_OK) return sn_take_input(r, index, tensor, err);
     sinter_value_release(tensor);
     return status;
 }
 
+/* Members that the first instance lacks would go unnoticed. */
+static sinter_status check_members(const cJSON *instances, sinter_error *err)
+{
+    int members = cJSON_GetArraySize(instances->child);
+    size_t row = 0;
+    for (const cJSON *object = instances->child; object; object = object->next, row++) {
+        if (!cJSON_IsObject(object))
+            return sn_fail(err, SINTER_INVALID_INPUT, "instance %zu is not an object, but instance 0 is", row);
+        if (cJSON_GetArraySize(object) != members)
+            return sn_fail(err, SINTER_INVALID_INPUT, "instance %zu has %d inputs, instance 0 has %d", row,
+                           cJSON_GetArraySize(object), members);
+    }
+    return SINTER_OK;
+}
+
 static sinter_status read_rows(sn_request *r, const sn_json_document *d, const cJSON *instances, sinter_error *err)
 {
-    if (!cJSON_IsArray(instances)) return sn_fail(err, SINTER_INVALID_INPUT, "\"instances\" is not an array");
+    if (!sn_json_is_array(d, instances)) return sn_fail(err, SINTER_INVALID_INPUT, "\"instances\" is not an array");
     if (!cJSON_IsObject(instances->child)) {
         SN_TRY(only_input(r, err));
         SN_TRY(read_column(r, d, instances, 0, err));
         r->n_instances = r->inputs[0]->shape.rank > 0 ? r->inputs[0]->shape.dims[0] : 1;
         return SINTER_OK;
     }
+    SN_TRY(check_members(instances, err));
     r->n_instances = cJSON_GetArraySize(instances);
-    for (const cJSON *member = instances->child->child; member; member = member->next) {
+    for (const cJSON *item = instances->child->child; item; item = item->next) {
         size_t index;
-        SN_TRY(input_named(r, member->string, &index, err));
-        SN_TRY(read_member(r, d, instances, member->string, index, err));
+        SN_TRY(input_named(r, item->string, &index, err));
+        SN_TRY(read_member(r, d, instances, item->string, index, err));
     }
     return SINTER_OK;
 }

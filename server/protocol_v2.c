@@ -70,20 +70,20 @@ static sinter_status read_input(sn_request *r, const sn_json_document *d, const 
     int64_t dims[SN_MAX_RANK];
     SN_TRY(read_shape(d, input, name, &rank, dims, err));
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(input, "data");
-    if (!cJSON_IsArray(data))
+    if (!sn_json_is_array(d, data))
         return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': \"data\" is missing or not an array", name);
     sinter_value *value;
     SN_TRY(sn_tensor_from_json(d, data, name, expected, rank, dims, &value, err));
     return sn_take_input(r, (size_t)index, value, err);
 }
 
-static sinter_status read_wanted_outputs(sn_request *r, const cJSON *outputs, sinter_error *err)
+static sinter_status read_wanted_outputs(sn_request *r, const cJSON *output, sinter_error *err)
 {
     size_t n = sinter_session_output_count(r->served->session);
     r->wanted = SN_ARENA_ARRAY(&r->arena, bool, n);
     r->wanted_order = SN_ARENA_ARRAY(&r->arena, size_t, n);
     if (!r->wanted || !r->wanted_order) return sn_no_memory(err, "reading a request");
-    for (const cJSON *output = outputs->child; output; output = output->next) {
+    for (; output; output = output->next) {
         const char *name;
         SN_TRY(read_string(output, "name", "an element of \"outputs\"", &name, err));
         int index = sn_output_index(r->served->session, name);
@@ -104,22 +104,13 @@ static sinter_status read_body(sn_request *r, const sn_json_document *d, sinter_
         r->id = sn_arena_str(&r->arena, sn_str_of(id->valuestring)).p;
         if (!r->id) return sn_no_memory(err, "reading a request");
     }
-    const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(d->root, "inputs");
-    sn_str slice;
-    bool is_slice = sn_json_slice(d, inputs, &slice); /* "[]", or numbers where objects should be */
-    if (!cJSON_IsArray(inputs) || (is_slice && memchr(slice.p, ',', slice.n)))
-        return sn_fail(err, SINTER_INVALID_INPUT, "\"inputs\" is missing or not an array of objects");
-    for (const cJSON *input = is_slice ? NULL : inputs->child; input; input = input->next) {
-        if (!cJSON_IsObject(input))
-            return sn_fail(err, SINTER_INVALID_INPUT, "an element of \"inputs\" is not an object");
-        SN_TRY(read_input(r, d, input, err));
-    }
+    const cJSON *input, *output;
+    SN_TRY(sn_object_array(d, "inputs", &input, err));
+    for (; input; input = input->next) SN_TRY(read_input(r, d, input, err));
     SN_TRY(sn_check_inputs_given(r, err));
-    const cJSON *outputs = cJSON_GetObjectItemCaseSensitive(d->root, "outputs");
-    if (outputs && !cJSON_IsArray(outputs))
-        return sn_fail(err, SINTER_INVALID_INPUT, "\"outputs\" is not an array of objects");
-    if (outputs && !sn_json_slice(d, outputs, &slice)) return read_wanted_outputs(r, outputs, err);
-    return SINTER_OK;
+    if (!cJSON_HasObjectItem(d->root, "outputs")) return SINTER_OK;
+    SN_TRY(sn_object_array(d, "outputs", &output, err));
+    return output ? read_wanted_outputs(r, output, err) : SINTER_OK;
 }
 
 static sinter_status decode(sn_request *r, sinter_error *err)

@@ -169,7 +169,7 @@ static sinter_status strings_from_json(const sn_json_document *d, const cJSON *d
                                        const int64_t *dims, size_t count, sinter_value **out, sinter_error *err)
 {
     sn_str slice;
-    bool is_slice = sn_json_slice(d, data, &slice);
+    bool is_slice = sn_json_slice(d, data, &slice); /* then count is 0 */
     sinter_string *strings = sn_calloc(count ? count : 1, sizeof *strings);
     if (!strings) return sn_no_memory(err, "reading a request");
     sinter_value header = {.dtype = SINTER_STRING};
@@ -181,20 +181,29 @@ static sinter_status strings_from_json(const sn_json_document *d, const cJSON *d
     return status;
 }
 
+/* A shape is a few bytes; memory is taken only for elements that may be there: a number and its comma each take a byte.
+ */
+static sinter_status check_count(const sn_json_document *d, const cJSON *data, const char *name, sinter_dtype dtype,
+                                 const sn_shape *shape, size_t *count, sinter_error *err)
+{
+    size_t size;
+    sn_str slice;
+    if (sn_tensor_extent(dtype, shape, count, &size, err) != SINTER_OK)
+        return sn_context(err, SINTER_INVALID_INPUT, "input '%s'", name);
+    bool is_slice = sn_json_slice(d, data, &slice);
+    if (is_slice && dtype == SINTER_STRING && *count)
+        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': the data holds numbers, expected strings", name);
+    if (*count <= (is_slice ? slice.n / 2 + 1 : SN_JSON_MAX_TOKENS)) return SINTER_OK;
+    return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': the data has fewer than the %zu elements of its shape", name,
+                   *count);
+}
+
 sinter_status sn_tensor_from_json(const sn_json_document *d, const cJSON *data, const char *name, sinter_dtype dtype,
                                   int rank, const int64_t *dims, sinter_value **out, sinter_error *err)
 {
     sn_shape shape = sn_shape_of(rank, dims);
-    size_t count, size;
-    SN_TRY(sn_tensor_extent(dtype, &shape, &count, &size, err));
-    /* A shape is a few bytes; memory is taken only for elements that are there. */
-    sn_str slice;
-    bool is_slice = sn_json_slice(d, data, &slice);
-    size_t most = is_slice ? slice.n : SN_JSON_MAX_TOKENS;
-    if (count > most) {
-        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': the data has fewer than the %zu elements of its shape",
-                       name, count);
-    }
+    size_t count;
+    SN_TRY(check_count(d, data, name, dtype, &shape, &count, err));
     if (dtype == SINTER_STRING) return strings_from_json(d, data, name, rank, dims, count, out, err);
     sinter_value *tensor;
     SN_TRY(sinter_tensor_create(dtype, rank, dims, &tensor, err));
@@ -207,7 +216,7 @@ sinter_status sn_tensor_from_json(const sn_json_document *d, const cJSON *data, 
     return SINTER_OK;
 }
 
-/* The shape of arrays of strings, from the first child of each level: strings_from_json checks the count. */
+/* Arrays of strings: the first child of each level gives its length, the others must agree. */
 static int strings_shape(const cJSON *data, int64_t *dims)
 {
     int rank = 0;
@@ -215,15 +224,28 @@ static int strings_shape(const cJSON *data, int64_t *dims)
     return rank;
 }
 
+static bool has_shape(const cJSON *data, int rank, const int64_t *dims)
+{
+    if (rank == 0 || !cJSON_IsArray(data)) return (rank == 0) == !cJSON_IsArray(data);
+    if (cJSON_GetArraySize(data) != *dims) return false;
+    for (const cJSON *child = data->child; child; child = child->next) {
+        if (!has_shape(child, rank - 1, dims + 1)) return false;
+    }
+    return true;
+}
+
 sinter_status sn_json_data_shape(const sn_json_document *d, const cJSON *data, const char *name, int *rank,
                                  int64_t *dims, sinter_error *err)
 {
     sn_str slice;
-    if (!sn_json_slice(d, data, &slice)) {
+    bool rectangular;
+    if (sn_json_slice(d, data, &slice)) {
+        rectangular = sn_json_slice_shape(slice, SN_MAX_RANK, rank, dims);
+    } else {
         *rank = strings_shape(data, dims);
-        return SINTER_OK;
+        rectangular = has_shape(data, *rank, dims);
     }
-    if (sn_json_slice_shape(slice, SN_MAX_RANK, rank, dims)) return SINTER_OK;
+    if (rectangular) return SINTER_OK;
     return sn_fail(err, SINTER_INVALID_INPUT,
                    "input '%s': the nested data is not rectangular, or has more than %d levels", name, SN_MAX_RANK);
 }

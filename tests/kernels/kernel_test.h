@@ -2,11 +2,12 @@
 #ifndef SN_TESTS_KERNEL_TEST_H
 #define SN_TESTS_KERNEL_TEST_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "runtime/kernels/kernels.h"
 #include <math.h>

@@ -20,7 +20,7 @@ static sn_graph_id add_function(sn_model *m, size_t index, const char *name, int
     o[1] = (sn_opset){SN_STR("my"), 1, {"", 0}};
     sn_graph_id body = sn_add_graph(m, SN_NONE);
     assert_int_not_equal(body, SN_NONE);
-    m->functions[index] = (sn_function){.name = sn_str_of(name),
+    m->functions[index] = (sn_function){.name = sn_arena_str(&m->arena, sn_str_of(name)),
                                         .domain = SN_STR("my"),
                                         .overload = SN_STR(""),
                                         .doc_string = SN_STR(""),
@@ -249,6 +249,7 @@ static void test_out_of_memory(void **state)
         sinter_status status = sinter_model_optimize((sinter_model *)m, NULL, NULL, NULL);
         sn_alloc_fail_after(-1);
         if (status != SINTER_OK) assert_int_equal(status, SINTER_NO_MEMORY);
+        kit_verify(m);
         kit_free(m, NULL);
         if (status == SINTER_OK) break;
     }

@@ -1,9 +1,10 @@
 /* External data: what may be opened, where it must lie, and how it is written. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/file.h"
 #include "graph/edit.h"

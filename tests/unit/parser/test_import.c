@@ -1,9 +1,10 @@
 /* From messages to a graph: scopes, order, and every contradiction that a graph can hold. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "graph/graph.h"
 #include "proto_builder.h"

@@ -1,10 +1,11 @@
 /* What is read and written again is the same: over real files when there are any, and over one model that has
  * everything. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "base/file.h"

@@ -1,9 +1,10 @@
 /* Every encoding of tensor elements, and the ways in which sizes and contents can disagree. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "proto_builder.h"
 

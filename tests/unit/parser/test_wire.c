@@ -1,9 +1,10 @@
 /* Hostile bytes: what the walk before protobuf-c has to stop. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/file.h"
 #include "proto_builder.h"

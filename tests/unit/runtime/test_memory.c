@@ -1,9 +1,11 @@
 /* Offsets of intervals: no two that live at the same time overlap, and reuse is near what the busiest moment needs. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "runtime/plan.h"

@@ -1,9 +1,11 @@
 /* The thread pool: every index once, nested and concurrent regions, idle workers. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "runtime/pool.h"
 #include <pthread.h>

@@ -1,9 +1,11 @@
 /* Sessions: right answers, several shapes, many threads, shared memory, control flow, and what is refused. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "graph/edit.h"
