@@ -1,5 +1,4 @@
 /* Offsets of intervals: no two that live at the same time overlap, and reuse is near what the busiest moment needs. */
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

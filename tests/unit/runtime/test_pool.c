@@ -1,5 +1,4 @@
 /* The thread pool: every index once, nested and concurrent regions, idle workers. */
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

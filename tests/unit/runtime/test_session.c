@@ -1,5 +1,4 @@
 /* Sessions: right answers, several shapes, many threads, shared memory, control flow, and what is refused. */
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
