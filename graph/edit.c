@@ -231,7 +231,7 @@ void sn_remove_initializer(sn_model *m, sn_value_id value)
 {
     sn_value *v = &m->values[value];
     if (v->n_uses > 0) return;
-    sn_ids_remove(&m->graphs[v->graph].initializers, value);
+    if (!m->defer_removal) sn_ids_remove(&m->graphs[v->graph].initializers, value);
     if (v->is_input) sn_ids_remove(&m->graphs[v->graph].inputs, value);
     sn_kill_value(m, value);
 }

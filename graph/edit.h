@@ -61,6 +61,8 @@ void sn_rename_op(sn_model *m, sn_node_id node, sn_str op_type, sn_str domain);
  * output of its graph, `to` takes over the name when it is produced in the same graph and is itself neither input, output nor
  * initializer; otherwise this returns false and changes nothing: the caller keeps the node. */
 bool sn_replace_uses(sn_model *m, sn_value_id from, sn_value_id to);
+/* Room for `more` readers: what adds as many afterwards cannot fail for lack of memory. For edits that must be whole. */
+bool sn_reserve_uses(sn_model *m, sn_value_id value, size_t more);
 /* Could sn_replace_uses do it? */
 bool sn_can_replace_uses(const sn_model *m, sn_value_id from, sn_value_id to);
 
@@ -73,6 +75,12 @@ void sn_remove_node(sn_model *m, sn_node_id node);
 /* Removes an unread initializer (from the inputs too when listed there). */
 void sn_remove_initializer(sn_model *m, sn_value_id value);
 void sn_remove_input(sn_model *m, sn_graph_id graph, sn_value_id value);
+/* Takes all initializers off the main graph's inputs; returns how many there were. */
+size_t sn_unlist_initializers(sn_model *m);
+/* Taking nodes and initializers out of their graph's list one by one is quadratic. After sn_defer_removal they only die;
+ * sn_sweep takes all the dead out of all lists and ends it. In between, readers of lists skip what is dead. */
+void sn_defer_removal(sn_model *m);
+void sn_sweep(sn_model *m);
 /* Removes a local function that nothing calls, with its body. */
 void sn_remove_function(sn_model *m, size_t index);
 

@@ -210,6 +210,7 @@ typedef struct sn_model {
     sn_pairs metadata;
     sn_extra extra;   /* training_info, configuration and unknown fields */
     sn_str folder;    /* where the file lay; "" when loaded from memory */
+    bool defer_removal;    /* between sn_defer_removal and sn_sweep: lists may hold what is dead */
     uint64_t name_counter; /* for sn_unique_name */
     sn_map names;          /* every name that was ever in use; filled by the first sn_unique_name */
     bool names_filled;
@@ -244,5 +245,8 @@ sn_graph_id sn_root_graph(const sn_model *m, sn_graph_id graph);
 
 /* Is `op_type` of the ai.onnx domain? */
 bool sn_node_is(const sn_node *n, const char *op_type);
+
+/* An input or output of the main graph as the public interface shows it; sinter_model_input finds it by index, in linear time. */
+sinter_io sn_describe_io(const sn_model *m, sn_value_id value);
 
 #endif

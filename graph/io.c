@@ -20,7 +20,7 @@ static void fill_shape(const sn_model *m, const sn_shape *shape, sinter_io *io)
     }
 }
 
-static sinter_io describe(const sn_model *m, sn_value_id value)
+sinter_io sn_describe_io(const sn_model *m, sn_value_id value)
 {
     const sn_value *v = &m->values[value];
     const sn_type *t = &v->type;
@@ -69,14 +69,14 @@ size_t sinter_model_output_count(const sinter_model *model)
 sinter_io sinter_model_input(const sinter_model *model, size_t index)
 {
     sn_value_id value = find_input(&model->m, index, NULL);
-    return value == SN_NONE ? nothing() : describe(&model->m, value);
+    return value == SN_NONE ? nothing() : sn_describe_io(&model->m, value);
 }
 
 sinter_io sinter_model_output(const sinter_model *model, size_t index)
 {
     const sn_ids *outputs = &model->m.graphs[0].outputs;
     if (index >= outputs->count) return nothing();
-    sinter_io io = describe(&model->m, outputs->items[index]);
+    sinter_io io = sn_describe_io(&model->m, outputs->items[index]);
     io.optional = false;
     return io;
 }

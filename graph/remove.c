@@ -94,7 +94,7 @@ void sn_remove_node(sn_model *m, sn_node_id node)
     const sn_node *n = &m->nodes[node];
     for (size_t i = 0; i < n->n_out; ++i)
         if (n->out[i] != SN_NONE && m->values[n->out[i]].n_uses > 0) return;
-    sn_ids_remove(&m->graphs[n->graph].nodes, node);
+    if (!m->defer_removal) sn_ids_remove(&m->graphs[n->graph].nodes, node);
     sn_kill_node(m, node);
 }
 
@@ -105,4 +105,38 @@ void sn_remove_function(sn_model *m, size_t index)
     f->n_defaults = 0;
     sn_kill_graph(m, f->body);
     f->dead = true;
+}
+
+void sn_defer_removal(sn_model *m)
+{
+    m->defer_removal = true;
+}
+
+void sn_sweep(sn_model *m)
+{
+    m->defer_removal = false;
+    for (size_t g = 0; g < m->n_graphs; ++g) {
+        sn_ids *nodes = &m->graphs[g].nodes, *initializers = &m->graphs[g].initializers;
+        size_t kept = 0;
+        for (size_t i = 0; i < nodes->count; ++i)
+            if (!m->nodes[nodes->items[i]].dead) nodes->items[kept++] = nodes->items[i];
+        nodes->count = kept;
+        kept = 0;
+        for (size_t i = 0; i < initializers->count; ++i)
+            if (!m->values[initializers->items[i]].dead) initializers->items[kept++] = initializers->items[i];
+        initializers->count = kept;
+    }
+}
+
+size_t sn_unlist_initializers(sn_model *m)
+{
+    sn_ids *inputs = &m->graphs[0].inputs;
+    size_t kept = 0, count = inputs->count;
+    for (size_t i = 0; i < count; ++i) {
+        sn_value *v = &m->values[inputs->items[i]];
+        v->is_input = !v->constant && !v->sparse;
+        if (v->is_input) inputs->items[kept++] = inputs->items[i];
+    }
+    inputs->count = kept;
+    return count - kept;
 }

@@ -76,8 +76,9 @@ static void swap_declarations(sn_value *a, sn_value *b)
     b->extra = copy.extra;
 }
 
-static bool reserve_uses(sn_value *v, size_t more)
+bool sn_reserve_uses(sn_model *m, sn_value_id value, size_t more)
 {
+    sn_value *v = &m->values[value];
     if (more <= v->uses_capacity - v->n_uses) return true;
     size_t capacity = (v->n_uses + more) * 2;
     sn_use *uses = sn_realloc(v->uses, capacity * sizeof *uses);
@@ -91,7 +92,7 @@ bool sn_replace_uses(sn_model *m, sn_value_id from, sn_value_id to)
 {
     sn_value *f = &m->values[from], *t = &m->values[to];
     if (from == to) return true;
-    if (!sn_can_replace_uses(m, from, to) || !reserve_uses(t, f->n_uses)) return false;
+    if (!sn_can_replace_uses(m, from, to) || !sn_reserve_uses(m, to, f->n_uses)) return false;
     if (is_output_of_own_graph(f)) swap_declarations(f, t);
     for (size_t i = 0; i < f->n_uses; ++i) {
         sn_use u = f->uses[i];

@@ -1,9 +1,9 @@
 /*
- * Internal fused operators (domain "sinter"): made by lowering passes when a session is created, never read from files or
- * written to them.
+ * Internal fused operators (domain "sinter"): made by lowering passes when a session is created, never read from files
+ * or written to them.
  *
- *   ChannelAffine   Y = X * scale[c] + bias[c], c the index along axis 1 (one channel for rank 0 and 1): what is left of a
- *                   BatchNormalization that no linear operator could absorb. scale and bias may be wider than X.
+ *   ChannelAffine   Y = X * scale[c] + bias[c], c the index along axis 1 (one channel for rank 0 and 1): what is left
+ * of a BatchNormalization that no linear operator could absorb. scale and bias may be wider than X.
  */
 #include "ops/widen.h"
 

@@ -51,8 +51,8 @@ static link_function *find_binary(const sn_node *n)
 
 bool sn_may_be_link(const sn_node *n)
 {
-    return n->n_in >= 2 && n->n_out >= 1 && n->out[0] != SN_NONE && n->in[0] != SN_NONE &&
-           n->in[1] != SN_NONE && (sn_node_is(n, "BatchNormalization") || find_binary(n));
+    return n->n_in >= 2 && n->n_out >= 1 && n->out[0] != SN_NONE && n->in[0] != SN_NONE && n->in[1] != SN_NONE &&
+           (sn_node_is(n, "BatchNormalization") || find_binary(n));
 }
 
 /* Which axis of the data the constant varies along. Before opset 7 broadcasting was asked for by attributes. */

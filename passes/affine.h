@@ -1,10 +1,11 @@
 /*
  * Affine links and chains: the mechanism behind all folding of BatchNormalization.
  *
- * A link is a node that computes y = scale[c] * x + shift[c] of one data input, c being the channel at some place: an inference
- * BatchNormalization, or Mul, Add, Sub, Div with a constant that varies along at most one axis. A chain is links and layout
- * operators in a row, each read by the next one only. All of it composes into one scale and shift per channel, which a linear
- * operator at the end of the chain can absorb. Computed in double; rounded once, when the absorbed weights are stored.
+ * A link is a node that computes y = scale[c] * x + shift[c] of one data input, c being the channel at some place: an
+ * inference BatchNormalization, or Mul, Add, Sub, Div with a constant that varies along at most one axis. A chain is
+ * links and layout operators in a row, each read by the next one only. All of it composes into one scale and shift per
+ * channel, which a linear operator at the end of the chain can absorb. Computed in double; rounded once, when the
+ * absorbed weights are stored.
  *
  * In this code a refusal is a status, with its reason as the text:
  *   NOT_FOUND      there is no linear operator at the end of the chain, or nothing to gain
@@ -19,17 +20,18 @@
 
 #define SN_MAX_CHAIN_LINKS 16
 #define SN_MAX_CHAIN_NODES 64
-#define SN_MAX_CHANNELS ((size_t)1 << 22) /* more is not a channel axis but a whole tensor */
+#define SN_MAX_CHANNELS    ((size_t)1 << 22) /* more is not a channel axis but a whole tensor */
 
 typedef struct sn_link {
     sn_node_id node;
     sn_value_id data, out;
-    sn_place place;         /* in `data` and `out`; moved along as the walk passes layout nodes */
-    double *scale, *shift;  /* place.count entries, in the chain's arena */
+    sn_place place;        /* in `data` and `out`; moved along as the walk passes layout nodes */
+    double *scale, *shift; /* place.count entries, in the chain's arena */
 } sn_link;
 
 typedef struct sn_chain {
-    sn_link links[SN_MAX_CHAIN_LINKS]; /* in the order in which they are met, starting with the node the walk began at */
+    sn_link
+        links[SN_MAX_CHAIN_LINKS]; /* in the order in which they are met, starting with the node the walk began at */
     size_t n_links;
     sn_node_id layout;  /* the first layout node passed, or SN_NONE */
     sn_node_id linear;  /* the linear operator that ends the chain */

@@ -40,12 +40,12 @@ static sinter_status read_inputs(const sn_model *m, const sn_node *n, const sint
         sn_value_id v = sn_node_in(n, i);
         in[i] = v == SN_NONE ? NULL : sn_constant(m, v);
         if (!in[i] && v != SN_NONE && sn_is_overridable(m, v))
-            return sn_fail(why, SINTER_INVALID_MODEL,
-                           "its %s '%.*s' is also a model input, which callers may override (--freeze-inputs makes it a "
-                           "constant)",
-                           sn_bn_input_names[i], SN_STR_ARG(m->values[v].name));
-        if (!in[i])
-            return sn_fail(why, SINTER_INVALID_MODEL, "its %s is not a constant", sn_bn_input_names[i]);
+            return sn_fail(
+                why, SINTER_INVALID_MODEL,
+                "its %s '%.*s' is also a model input, which callers may override (--freeze-inputs makes it a "
+                "constant)",
+                sn_bn_input_names[i], SN_STR_ARG(m->values[v].name));
+        if (!in[i]) return sn_fail(why, SINTER_INVALID_MODEL, "its %s is not a constant", sn_bn_input_names[i]);
         if (!sn_dtype_is_real(in[i]->dtype))
             return sn_fail(why, SINTER_INVALID_MODEL, "its %s is of type %s", sn_bn_input_names[i],
                            sinter_dtype_name(in[i]->dtype));
@@ -70,7 +70,8 @@ static sinter_status read_channel(const sinter_value *const in[SN_BN_INPUTS], si
         return sn_fail(why, SINTER_INVALID_MODEL, "its variance of channel %zu is negative (%g)", c, v[SN_BN_VAR]);
     double sum = v[SN_BN_VAR] + epsilon;
     if (!(sum > 0.0))
-        return sn_fail(why, SINTER_INVALID_MODEL, "its variance plus epsilon of channel %zu is %g, not positive", c, sum);
+        return sn_fail(why, SINTER_INVALID_MODEL, "its variance plus epsilon of channel %zu is %g, not positive", c,
+                       sum);
     *scale = v[SN_BN_SCALE] / sqrt(sum);
     *shift = v[SN_BN_SHIFT] - v[SN_BN_MEAN] * *scale;
     if (!isfinite(*scale) || !isfinite(*shift))

@@ -1,10 +1,10 @@
 /*
  * Pattern: a BatchNormalization or Dropout that was exported in training mode.
- * Rewrite (policy eval): to inference form: the BatchNormalization uses the running statistics that the file holds, the Dropout
- * becomes an identity: what model.eval() does, and what whoever serves a model wants.
- * Not exact by the ONNX standard, which asks for batch statistics: therefore always reported, and off under policy keep.
- * Refuses: mean or variance that are computed in the graph (track_running_stats=False: batch statistics are the model's
- * meaning) or that callers may override; statistics outputs or a mask that somebody reads; a Dropout whose training_mode is fed.
+ * Rewrite (policy eval): to inference form: the BatchNormalization uses the running statistics that the file holds, the
+ * Dropout becomes an identity: what model.eval() does, and what whoever serves a model wants. Not exact by the ONNX
+ * standard, which asks for batch statistics: therefore always reported, and off under policy keep. Refuses: mean or
+ * variance that are computed in the graph (track_running_stats=False: batch statistics are the model's meaning) or that
+ * callers may override; statistics outputs or a mask that somebody reads; a Dropout whose training_mode is fed.
  */
 #include "passes/bn.h"
 #include "passes/list.h"
@@ -73,9 +73,9 @@ static sinter_status rewrite_bn(sn_pass_context *x, sn_node_id node, tally *t)
     t->untrained += all_equal(statistic(m, node, SN_BN_MEAN), 0.0) && all_equal(statistic(m, node, SN_BN_VAR), 1.0);
     if (!sn_bn_make_inference(m, node) ||
         !sn_report_bn_note(x->report, node, "exported in training mode, rewritten to its running statistics") ||
-        !sn_report_add_note(x->report,
-                            "%s was exported in training mode: rewritten to its running statistics, as model.eval() does",
-                            sn_pass_label(x, node)))
+        !sn_report_add_note(
+            x->report, "%s was exported in training mode: rewritten to its running statistics, as model.eval() does",
+            sn_pass_label(x, node)))
         return sn_pass_no_memory(x);
     x->changes++;
     return SINTER_OK;
@@ -107,7 +107,8 @@ static sinter_status rewrite_dropout(sn_pass_context *x, sn_node_id node)
     } else if (!sn_set_attr_int(m, node, "is_test", 1)) {
         return sn_pass_no_memory(x);
     }
-    if (!sn_report_add_note(x->report, "%s was exported in training mode: treated as the identity, as model.eval() does",
+    if (!sn_report_add_note(x->report,
+                            "%s was exported in training mode: treated as the identity, as model.eval() does",
                             sn_pass_label(x, node)))
         return sn_pass_no_memory(x);
     x->changes++;
@@ -137,8 +138,9 @@ sinter_status sn_pass_bn_stats(sn_pass_context *x)
     sn_ids_release(&nodes);
     SN_TRY(status);
     if (t.rewritten > 0 && t.untrained == t.rewritten &&
-        !sn_report_add_note(x->report, "all running means are 0 and all running variances are 1: the model was probably never "
-                                       "trained, or its statistics were not tracked"))
+        !sn_report_add_note(x->report,
+                            "all running means are 0 and all running variances are 1: the model was probably never "
+                            "trained, or its statistics were not tracked"))
         return sn_pass_no_memory(x);
     return SINTER_OK;
 }

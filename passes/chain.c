@@ -1,9 +1,11 @@
 /*
- * The two walks that find a chain. When something on the way forbids folding, the walk goes on without hope, only to learn whether
- * there is a linear operator at the end: "the Conv output is also read by node 'add1'" is worth more to the reader of
- * the report than "no linear operator".
+ * The two walks that find a chain. When something on the way forbids folding, the walk goes on without hope, only to
+ * learn whether there is a linear operator at the end: "the Conv output is also read by node 'add1'" is worth more to
+ * the reader of the report than "no linear operator".
  */
 #include "passes/affine.h"
+
+#define MAX_READERS 64 /* looked at, of a value that is shared and so refuses anyway */
 
 static const char *const linear_ops[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
 
@@ -59,7 +61,8 @@ static void pass_layout(walk *w, sn_node_id node)
                               : sn_place_downward(w->x, node, &c->links[i].place);
         if (ok) continue;
         const char *label = sn_pass_label(w->x, node);
-        sn_str text = sn_arena_printf(&c->arena, "the shapes do not prove that channels stay channels through %s", label);
+        sn_str text =
+            sn_arena_printf(&c->arena, "the shapes do not prove that channels stay channels through %s", label);
         block(w, text.p ? text.p : "channels cannot be traced");
         return;
     }
@@ -73,7 +76,7 @@ static void block_shared(walk *w, sn_value_id value, sn_node_id producer, sn_nod
     sn_node_id other = SN_NONE;
     size_t others = 0;
     bool returned = false;
-    for (size_t i = 0; i < v->n_uses; i++) {
+    for (size_t i = 0; i < v->n_uses && others < 2; i++) {
         if (v->uses[i].node == SN_NONE) {
             returned = true;
         } else if (v->uses[i].node != reader) {
@@ -81,13 +84,14 @@ static void block_shared(walk *w, sn_value_id value, sn_node_id producer, sn_nod
             others++;
         }
     }
+    if (others == 2) others = v->n_uses - 1; /* not looked at one by one: there may be very many */
     sn_arena *a = &w->chain->arena;
     const char *what = producer == SN_NONE ? "its input" : sn_pass_label(w->x, producer);
     sn_str text;
     if (others == 1)
         text = sn_arena_printf(a, "the output of %s is also read by %s", what, sn_pass_label(w->x, other));
     else if (others > 1)
-        text = sn_arena_printf(a, "the output of %s is also read by %zu other nodes", what, others);
+        text = sn_arena_printf(a, "the output of %s has %zu other readers", what, others);
     else if (returned)
         text = sn_arena_printf(a, "the output of %s is also an output of the graph", what);
     else
@@ -107,8 +111,8 @@ static sinter_status finish(walk *w, sn_node_id linear, sinter_error *why)
 static sinter_status no_producer(walk *w, sn_value_id value, sinter_error *why)
 {
     const sn_value *v = &w->x->model->values[value];
-    return sn_fail(why, SINTER_NOT_FOUND, "its input comes from %s '%.*s'", v->constant ? "the constant" : "the graph input",
-                   SN_STR_ARG(v->name));
+    return sn_fail(why, SINTER_NOT_FOUND, "its input comes from %s '%.*s'",
+                   v->constant ? "the constant" : "the graph input", SN_STR_ARG(v->name));
 }
 
 static sinter_status walk_backward(walk *w, sinter_error *why)
@@ -122,7 +126,8 @@ static sinter_status walk_backward(walk *w, sinter_error *why)
         if (p == SN_NONE) return no_producer(w, value, why);
         const sn_node *n = &m->nodes[p];
         if (n->graph != m->nodes[reader].graph)
-            return sn_fail(why, SINTER_NOT_FOUND, "its input comes from %s of an enclosing graph", sn_pass_label(w->x, p));
+            return sn_fail(why, SINTER_NOT_FOUND, "its input comes from %s of an enclosing graph",
+                           sn_pass_label(w->x, p));
         if (n->out[0] != value) break;
         if (sn_only_consumer(m, value) != reader) block_shared(w, value, p, reader);
         if (sn_is_linear(n)) return finish(w, p, why);
@@ -162,7 +167,7 @@ static sn_node_id main_reader(const sn_model *m, sn_value_id value)
 {
     const sn_value *v = &m->values[value];
     sn_node_id reader = SN_NONE;
-    for (size_t i = 0; i < v->n_uses; i++) {
+    for (size_t i = 0; i < v->n_uses && i < MAX_READERS; i++) {
         sn_node_id node = v->uses[i].node;
         if (node == SN_NONE) continue;
         if (reader == SN_NONE || (sn_is_linear(&m->nodes[node]) && !sn_is_linear(&m->nodes[reader]))) reader = node;

@@ -69,6 +69,7 @@ static bool clone_initializers(sn_cloner *c, sn_graph_id from, sn_graph_id into)
     sn_model *m = c->x->model;
     for (size_t i = 0; i < m->graphs[from].initializers.count; i++) {
         sn_value_id v = m->graphs[from].initializers.items[i];
+        if (m->values[v].dead) continue;
         if (!m->values[v].constant) return false;
         sn_str name = new_name(c, m->values[v].name);
         if (!name.p) return false;
@@ -90,8 +91,8 @@ static const sn_attr *find_attr(const sn_attr *attrs, size_t n, sn_str name)
     return NULL;
 }
 
-/* What an attribute that refers to one of the function stands for, and the frame it was written in; NULL: it is left out. The call's own
- * attribute may refer to one of the function that the call is in, and so on outwards. */
+/* What an attribute that refers to one of the function stands for, and the frame it was written in; NULL: it is left
+ * out. The call's own attribute may refer to one of the function that the call is in, and so on outwards. */
 static const sn_attr *resolve(const sn_cloner *c, const sn_attr *a, const sn_call_frame **frame)
 {
     *frame = c->frame;
@@ -223,8 +224,8 @@ sinter_status sn_clone_nodes(sn_cloner *c, sn_graph_id from, sn_graph_id into)
     if (!clone_initializers(c, from, into)) return sn_pass_no_memory(c->x);
     for (size_t i = 0; i < m->graphs[from].nodes.count; i++) {
         sn_node_id node = m->graphs[from].nodes.items[i];
-        bool done = false;
-        if (c->expand) SN_TRY(c->expand(c, node, into, &done));
+        bool done = m->nodes[node].dead;
+        if (!done && c->expand) SN_TRY(c->expand(c, node, into, &done));
         if (!done) SN_TRY(clone_node(c, node, into));
     }
     return SINTER_OK;

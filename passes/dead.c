@@ -1,8 +1,8 @@
 /*
  * Pattern: a node none of whose outputs is read, an initializer that nothing reads.
  * Rewrite: removed.
- * Exact: ONNX operators have no effects beside their outputs. Refuses: an initializer that callers may override (IR >= 4) is part
- * of the model's interface and stays; so do functions' bodies, which belong to whoever calls them.
+ * Exact: ONNX operators have no effects beside their outputs. Refuses: an initializer that callers may override (IR >=
+ * 4) is part of the model's interface and stays; so do functions' bodies, which belong to whoever calls them.
  */
 #include "passes/list.h"
 #include "passes/rewrite.h"
@@ -33,7 +33,7 @@ sinter_status sn_pass_remove_dead(sn_pass_context *x)
         if (m->graphs[g].dead) continue;
         for (size_t i = m->graphs[g].initializers.count; i-- > 0;) {
             sn_value_id v = m->graphs[g].initializers.items[i];
-            if (m->values[v].n_uses > 0 || sn_is_overridable(m, v)) continue;
+            if (m->values[v].dead || m->values[v].n_uses > 0 || sn_is_overridable(m, v)) continue;
             sn_remove_initializer(m, v);
             x->changes++;
         }

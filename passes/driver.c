@@ -1,6 +1,6 @@
 /*
- * Runs the list of passes until nothing changes. What passes need to know about the model (operators' rows and params, facts) is
- * made anew only after something changed, so that a pipeline that finds nothing to do costs one inference.
+ * Runs the list of passes until nothing changes. What passes need to know about the model (operators' rows and params,
+ * facts) is made anew only after something changed, so that a pipeline that finds nothing to do costs one inference.
  */
 #include "base/alloc.h"
 #include "graph/verify.h"
@@ -16,7 +16,7 @@ typedef struct driver {
     const sinter_optimize_options *options;
     sn_prepared_model prepared;
     sn_facts facts;
-    bool fresh;  /* prepared and facts describe the model as it is */
+    bool fresh; /* prepared and facts describe the model as it is */
     bool verify;
 } driver;
 
@@ -82,7 +82,9 @@ static sinter_status run_pass(driver *d, const sn_pass *p)
     d->x.prepared = d->fresh ? &d->prepared : NULL;
     d->x.facts = p->needs_facts ? &d->facts : NULL;
     d->x.changes = 0;
+    sn_defer_removal(d->x.model);
     sinter_status status = p->run(&d->x);
+    sn_sweep(d->x.model);
     if (d->x.changes > 0 || status != SINTER_OK) forget(d);
     SN_TRY(status);
     return check(d, p);
@@ -98,7 +100,8 @@ static size_t add_pass_rows(sinter_report *r, sn_stage stage, const sinter_optim
     if (first > 0) memcpy(rows, r->passes, first * sizeof *rows);
     r->passes = rows;
     for (const sn_pass *p = sn_passes; p->name; p++)
-        if (p->stage == stage && enabled(o, p->name)) rows[r->n_passes++] = (sinter_pass_row){p->name, p->description, 0};
+        if (p->stage == stage && enabled(o, p->name))
+            rows[r->n_passes++] = (sinter_pass_row){p->name, p->description, 0};
     return first;
 }
 
@@ -154,7 +157,8 @@ static sinter_status check_names(const char *const *names, size_t n, sinter_erro
             found = names[i] && strcmp(names[i], sinter_pass(k).name) == 0;
         if (found) continue;
         sn_text valid = {0};
-        for (size_t k = 0; k < sinter_pass_count(); k++) sn_text_append(&valid, "%s%s", k ? ", " : "", sinter_pass(k).name);
+        for (size_t k = 0; k < sinter_pass_count(); k++)
+            sn_text_append(&valid, "%s%s", k ? ", " : "", sinter_pass(k).name);
         sinter_status status = sn_fail(err, SINTER_INVALID_ARGUMENT, "there is no pass '%.100s'; the passes are %s",
                                        names[i] ? names[i] : "", valid.p ? valid.p : "");
         sn_text_free(&valid);
@@ -169,8 +173,8 @@ static sinter_status read_options(const sinter_optimize_options *given, sinter_o
     *o = (sinter_optimize_options)SINTER_OPTIMIZE_OPTIONS_INIT;
     if (!given) return SINTER_OK;
     if (given->size < sizeof given->size)
-        return sn_fail(err, SINTER_INVALID_ARGUMENT, "sinter_optimize_options: size is %zu; use SINTER_OPTIMIZE_OPTIONS_INIT",
-                       given->size);
+        return sn_fail(err, SINTER_INVALID_ARGUMENT,
+                       "sinter_optimize_options: size is %zu; use SINTER_OPTIMIZE_OPTIONS_INIT", given->size);
     memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
     o->size = sizeof *o;
     SN_TRY(check_names(o->only, o->only ? o->n_only : 0, err));

@@ -1,10 +1,10 @@
 /*
  * Pattern: a chain of affine links (affine.h) next to a linear operator.
- * Rewrite: the linear operator absorbs the whole chain (fold_conv.c, fold_gemm.c, fold_matmul.c say how); the links go, layout
- * operators between stay. fold-bn-backward takes any chain *after* a linear operator; fold-bn-forward takes chains that start
- * with a BatchNormalization and end *at* a linear operator.
- * Exact up to one rounding of each constant. Refuses, and says so in the report, whenever a value of the chain is read elsewhere, a constant
- * may change, channels cannot be proven to stay channels, or a folded constant would not be finite.
+ * Rewrite: the linear operator absorbs the whole chain (fold_conv.c, fold_gemm.c, fold_matmul.c say how); the links go,
+ * layout operators between stay. fold-bn-backward takes any chain *after* a linear operator; fold-bn-forward takes
+ * chains that start with a BatchNormalization and end *at* a linear operator. Exact up to one rounding of each
+ * constant. Refuses, and says so in the report, whenever a value of the chain is read elsewhere, a constant may change,
+ * channels cannot be proven to stay channels, or a folded constant would not be finite.
  */
 #include "base/alloc.h"
 #include "passes/bn.h"
@@ -31,16 +31,29 @@ static absorber *find_absorber(const sn_node *n, bool backward)
     return NULL;
 }
 
+/* At most this many readers a value of the chain can get when links go. */
+static size_t readers_in_all(const sn_model *m, const sn_chain *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_links; i++) n += m->values[c->links[i].out].n_uses;
+    return n;
+}
+
 static sinter_status absorb(sn_pass_context *x, sn_fold *f)
 {
     absorber *run = find_absorber(&x->model->nodes[f->linear], f->chain->backward);
     if (!run)
         return sn_fail(f->why, SINTER_UNSUPPORTED, "%s after it does not add the same at its borders as in its middle",
                        sn_pass_label(x, f->linear));
-    for (size_t i = 0; i < f->chain->n_links; i++)
-        if (!sn_can_replace_uses(x->model, f->chain->links[i].out, f->chain->links[i].data))
-            return sn_fail(f->why, SINTER_UNSUPPORTED, "removing it would lose or hide the name '%.*s', which others need",
-                           SN_STR_ARG(x->model->values[f->chain->links[i].out].name));
+    for (size_t i = 0; i < f->chain->n_links; i++) {
+        const sn_link *l = &f->chain->links[i];
+        if (!sn_can_replace_uses(x->model, l->out, l->data))
+            return sn_fail(f->why, SINTER_UNSUPPORTED,
+                           "removing it would lose or hide the name '%.*s', which others need",
+                           SN_STR_ARG(x->model->values[l->out].name));
+        /* Once the weights have changed, removing the links must not fail. */
+        if (!sn_reserve_uses(x->model, l->data, readers_in_all(x->model, f->chain))) return sn_pass_no_memory(x);
+    }
     return run(f);
 }
 
@@ -55,7 +68,8 @@ static void describe(sn_pass_context *x, const sn_chain *c, const sn_link *row, 
     if (other && others == 1)
         snprintf(together, sizeof together, ", together with %s", sn_pass_label(x, other->node));
     else if (other)
-        snprintf(together, sizeof together, ", together with %s and %zu more", sn_pass_label(x, other->node), others - 1);
+        snprintf(together, sizeof together, ", together with %s and %zu more", sn_pass_label(x, other->node),
+                 others - 1);
     const char *through = c->layout == SN_NONE ? "" : sn_pass_label(x, c->layout);
     snprintf(text, size, "%s%s%s", *through ? ", through " : "", through, together);
 }
@@ -68,7 +82,8 @@ static sinter_status report_folded(sn_pass_context *x, const sn_chain *c)
         describe(x, c, &c->links[i], details, sizeof details);
         if (!sn_report_folded(x->report, x->model, c->links[i].node, c->linear,
                               "scale and shift are absorbed by the weights of the %.*s %s it%s",
-                              SN_STR_ARG(x->model->nodes[c->linear].op_type), c->backward ? "before" : "after", details))
+                              SN_STR_ARG(x->model->nodes[c->linear].op_type), c->backward ? "before" : "after",
+                              details))
             return sn_pass_no_memory(x);
     }
     return SINTER_OK;
@@ -88,6 +103,15 @@ static sinter_status remove_links(sn_pass_context *x, const sn_chain *c, sn_node
     return SINTER_OK;
 }
 
+/* The weights have changed: the links must go even when there is no memory to report it. */
+static sinter_status finish(sn_pass_context *x, const sn_chain *c, sn_node_id keep)
+{
+    x->changes++;
+    sinter_status reported = report_folded(x, c);
+    sinter_status removed = remove_links(x, c, keep);
+    return removed != SINTER_OK ? removed : reported;
+}
+
 /* One try to fold the chain that starts at `node`. A refusal is put into *why and is not an error. */
 static sinter_status try_fold(sn_pass_context *x, sn_node_id node, bool backward, sinter_error *why)
 {
@@ -97,9 +121,7 @@ static sinter_status try_fold(sn_pass_context *x, sn_node_id node, bool backward
     if (status == SINTER_OK) {
         sn_fold f = {.x = x, .chain = c, .linear = c->linear, .why = why, .keep = SN_NONE};
         status = absorb(x, &f);
-        if (status == SINTER_OK) status = report_folded(x, c);
-        if (status == SINTER_OK) status = remove_links(x, c, f.keep);
-        if (status == SINTER_OK) x->changes++;
+        if (status == SINTER_OK) status = finish(x, c, f.keep);
     }
     why->code = status;
     sn_chain_free(c);
@@ -119,8 +141,9 @@ static sinter_status report_alone(sn_pass_context *x, sn_node_id node, const sin
     sn_node_id reader = y->n_uses > 0 ? y->uses[0].node : SN_NONE;
     const char *next = reader == SN_NONE ? "the graph's output" : sn_pass_label(x, reader);
     const char *input = strncmp(why->text, "its input", 9) == 0 ? why->text : "";
-    bool ok = sn_report_kept(x->report, node, SN_REASON_ALONE, "no linear operator next to it: %s%sits output goes to %s",
-                             input, *input ? ", " : "", next);
+    bool ok =
+        sn_report_kept(x->report, node, SN_REASON_ALONE, "no linear operator next to it: %s%sits output goes to %s",
+                       input, *input ? ", " : "", next);
     return ok ? SINTER_OK : sn_pass_no_memory(x);
 }
 

@@ -1,10 +1,10 @@
 /*
- * Pattern: a node all of whose inputs are constants, or whose result is known although its inputs are not (Shape of a value whose shape is
- * known); a Constant node; an If with a constant condition.
- * Rewrite: the result becomes an initializer; so does a Constant node's tensor, which leaves one kind of constant for all later passes;
- * of the If the branch that is taken moves into the graph around it.
- * Exact: results come from the operators' reference functions. Refuses random operators and loops, results that would make the file much
- * larger or take long to compute, DequantizeLinear (weights stay small), and graph outputs (a node must give them).
+ * Pattern: a node all of whose inputs are constants, or whose result is known although its inputs are not (Shape of a
+ * value whose shape is known); a Constant node; an If with a constant condition. Rewrite: the result becomes an
+ * initializer; so does a Constant node's tensor, which leaves one kind of constant for all later passes; of the If the
+ * branch that is taken moves into the graph around it. Exact: results come from the operators' reference functions.
+ * Refuses random operators and loops, results that would make the file much larger or take long to compute,
+ * DequantizeLinear (weights stay small), and graph outputs (a node must give them).
  */
 #include "base/alloc.h"
 #include "base/size.h"
@@ -13,8 +13,8 @@
 #include "passes/inline_if.h"
 #include "passes/list.h"
 
-/* A result may be as large as the constants it makes superfluous (a transposed weight matrix), and by this much larger: enough for masks
- * and position tables, not for a ConstantOfShape that stands for a gigabyte of zeros. */
+/* A result may be as large as the constants it makes superfluous (a transposed weight matrix), and by this much larger:
+ * enough for masks and position tables, not for a ConstantOfShape that stands for a gigabyte of zeros. */
 #define MAX_GROWTH_PER_RESULT ((size_t)1 << 20)
 #define MAX_GROWTH_IN_ALL     ((size_t)16 << 20)
 /* Beyond this a copy of a weight costs more memory than a transposition at session creation is worth avoiding. */
@@ -39,7 +39,8 @@ static bool named(const sn_node *n, const char *const *names)
     return false;
 }
 
-/* ---------------------------------------------------------------------------------------------------- putting results */
+/* ---------------------------------------------------------------------------------------------------- putting results
+ */
 
 static bool outputs_are_replaceable(const sn_model *m, const sn_node *n)
 {
@@ -201,7 +202,8 @@ static sinter_status try_evaluate(folder *f, sn_node_id node)
     return evaluate(f, node, in, growth);
 }
 
-/* ---------------------------------------------------------------------------------------------------- other patterns */
+/* ---------------------------------------------------------------------------------------------------- other patterns
+ */
 
 static sinter_status fold_constant_node(folder *f, sn_node_id node)
 {

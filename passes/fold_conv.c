@@ -1,8 +1,8 @@
 /*
- * Pattern: Conv or ConvTranspose with constant weights, then a chain on the output channels; or a chain on the input channels, then Conv.
- * Rewrite: y = s * (W x + b) + t becomes (s W) x + (s b + t); and W (s x + t) + b becomes (W s) x + (b + sum of W t).
- * Exact up to one rounding of each weight. Forward with any t != 0 only where nothing is padded: the zeros that padding adds would have
- * become 0, not t.
+ * Pattern: Conv or ConvTranspose with constant weights, then a chain on the output channels; or a chain on the input
+ * channels, then Conv. Rewrite: y = s * (W x + b) + t becomes (s W) x + (s b + t); and W (s x + t) + b becomes (W s) x
+ * + (b + sum of W t). Exact up to one rounding of each weight. Forward with any t != 0 only where nothing is padded:
+ * the zeros that padding adds would have become 0, not t.
  */
 #include "passes/fold.h"
 
@@ -59,7 +59,7 @@ static sinter_status absorb(sn_fold *f, const conv *c, const sn_weight_view *vie
             return status;
         }
     }
-    return sn_fold_commit(f, 1, weight, bias, "bias");
+    return sn_fold_commit(f, weight, bias);
 }
 
 static sinter_status absorb_output(sn_fold *f, const conv *c, const sn_weight_view *view)

@@ -1,8 +1,8 @@
 /*
- * Pattern: Gemm with a constant B, then a chain on the columns of its output; or a chain on the contraction axis of A, then Gemm.
- * Rewrite: Y = alpha * A' B' + beta * C. A chain after it scales the N axis of B, and C becomes beta * C * s + t with beta = 1.
- * A chain before it scales the K axis of B, and C becomes beta * C + alpha * (t B').
- * Exact up to one rounding of each constant. Refuses when C is not a constant.
+ * Pattern: Gemm with a constant B, then a chain on the columns of its output; or a chain on the contraction axis of A,
+ * then Gemm. Rewrite: Y = alpha * A' B' + beta * C. A chain after it scales the N axis of B, and C becomes beta * C * s
+ * + t with beta = 1. A chain before it scales the K axis of B, and C becomes beta * C + alpha * (t B'). Exact up to one
+ * rounding of each constant. Refuses when C is not a constant.
  */
 #include "base/size.h"
 #include "passes/fold.h"
@@ -78,7 +78,7 @@ static sinter_status absorb(sn_fold *f, const gemm *g, const sn_weight_view *vie
         return status;
     }
     bool has_c = c != NULL;
-    SN_TRY(sn_fold_commit(f, 1, b, c, "bias"));
+    SN_TRY(sn_fold_commit(f, b, c));
     if (has_c) sn_remove_attr(f->x->model, f->linear, "beta");
     return SINTER_OK;
 }

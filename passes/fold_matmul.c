@@ -1,18 +1,17 @@
 /*
- * Pattern: MatMul of data and a constant (on either side), with a chain on the columns (rows, when the constant is on the left) of its
- * output; or a chain on the contraction axis of the data, then MatMul.
- * Rewrite: the constant is scaled along that axis; what remains to be added is put into one Add after the MatMul: the one that is
- * there already if it comes next, else a new one.
- * Exact up to one rounding of each constant. Refuses when the output's rank is unknown, or when the shift of a forward fold would
- * differ between the matrices of a batched constant.
+ * Pattern: MatMul of data and a constant (on either side), with a chain on the columns (rows, when the constant is on
+ * the left) of its output; or a chain on the contraction axis of the data, then MatMul. Rewrite: the constant is scaled
+ * along that axis; what remains to be added is put into one Add after the MatMul: the one that is there already if it
+ * comes next, else a new one. Exact up to one rounding of each constant. Refuses when the output's rank is unknown, or
+ * when the shift of a forward fold would differ between the matrices of a batched constant.
  */
 #include "passes/fold.h"
 
 typedef struct matmul {
     const sinter_value *w;
-    size_t slot;          /* of the constant: 1 right, 0 left */
+    size_t slot; /* of the constant: 1 right, 0 left */
     size_t batch, rows, columns;
-    int rank;             /* of the output */
+    int rank; /* of the output */
 } matmul;
 
 static sinter_status refuse(sn_fold *f, const char *text)
@@ -51,32 +50,48 @@ static sinter_status shift_tensor(sn_fold *f, const matmul *m, const double *shi
     return sn_weights_store(m->w->dtype, &shape, shift, "shift", out, f->why);
 }
 
-/* y = MatMul(...) becomes MatMul(...) -> fresh, y = Add(fresh, shift): y keeps its name and its readers. */
-static sinter_status insert_add(sn_fold *f, sinter_value *shift)
+/* The node that adds the shift to a value that does not exist yet: the MatMul's output under a new name. */
+static sinter_status make_add(sn_fold *f, sinter_value *shift, sn_value_id *product, sn_node_id *add)
 {
     sn_model *m = f->x->model;
-    sn_node_id matmul_node = f->linear;
-    sn_graph_id graph = m->nodes[matmul_node].graph;
-    sn_value_id y = m->nodes[matmul_node].out[0];
-    sn_str label = sn_node_label(m, matmul_node);
-    sn_str hint = sn_arena_printf(&f->chain->arena, "%.*s.bias", SN_STR_ARG(label));
-    sn_value_id constant = hint.p ? sn_pass_add_initializer(f->x, graph, hint, shift) : SN_NONE;
-    if (!hint.p) sinter_value_release(shift);
-    sn_str value_name = sn_unique_name(m, m->values[y].name);
+    sn_graph_id graph = m->nodes[f->linear].graph;
+    sn_str label = sn_node_label(m, f->linear);
+    sn_value_id y = m->nodes[f->linear].out[0];
+    sn_str bias_hint = sn_arena_printf(&f->chain->arena, "%.*s.bias", SN_STR_ARG(label));
     sn_str add_hint = sn_arena_printf(&f->chain->arena, "%.*s.add", SN_STR_ARG(label));
-    sn_str add_name = add_hint.p ? sn_unique_name(m, add_hint) : add_hint;
+    if (!bias_hint.p || !add_hint.p) {
+        sinter_value_release(shift);
+        return sn_pass_no_memory(f->x);
+    }
+    sn_value_id constant = sn_pass_add_initializer(f->x, graph, bias_hint, shift);
+    sn_str value_name = sn_unique_name(m, m->values[y].name), add_name = sn_unique_name(m, add_hint);
     if (constant == SN_NONE || !value_name.p || !add_name.p) return sn_pass_no_memory(f->x);
 
     sn_type type = m->values[y].type;
-    sn_value_id fresh = sn_add_value(m, graph, value_name, &type);
-    if (fresh == SN_NONE) return sn_pass_no_memory(f->x);
-    sn_value_id in[2] = {fresh, constant}, out[1] = {SN_NONE};
-    sn_node_id add = sn_add_node(m, graph, sn_node_position(m, matmul_node) + 1, SN_STR("Add"), SN_STR(""), add_name, in,
-                                 2, out, 1);
-    if (add == SN_NONE || !sn_move_output(m, y, add, 0) || !sn_move_output(m, fresh, matmul_node, 0))
+    *product = sn_add_value(m, graph, value_name, &type);
+    if (*product == SN_NONE) return sn_pass_no_memory(f->x);
+    sn_value_id in[2] = {SN_NONE, constant}, out[1] = {SN_NONE};
+    size_t position = sn_node_position(m, f->linear) + 1;
+    *add = sn_add_node(m, graph, position, SN_STR("Add"), SN_STR(""), add_name, in, 2, out, 1);
+    return *add == SN_NONE ? sn_pass_no_memory(f->x) : SINTER_OK;
+}
+
+/* y = MatMul(...) becomes product = MatMul(...), y = Add(product, shift): y keeps its name and its readers. */
+static sinter_status insert_add(sn_fold *f, sinter_value *shift)
+{
+    sn_model *m = f->x->model;
+    sn_value_id product = SN_NONE, y = m->nodes[f->linear].out[0];
+    sn_node_id add = SN_NONE;
+    SN_TRY(make_add(f, shift, &product, &add));
+    bool legacy = sn_node_version(m, add) < 7;
+    if ((legacy && !sn_set_attr_int(m, add, "broadcast", 1)) || !sn_reserve_uses(m, product, 1)) {
+        sn_remove_node(m, add);
         return sn_pass_no_memory(f->x);
-    if (sn_node_version(m, add) < 7 && !sn_set_attr_int(m, add, "broadcast", 1)) return sn_pass_no_memory(f->x);
-    return SINTER_OK;
+    }
+    /* Nothing from here on can fail: room was made, and the slots exist. */
+    bool ok =
+        sn_move_output(m, y, add, 0) && sn_move_output(m, product, f->linear, 0) && sn_set_input(m, add, 0, product);
+    return ok ? SINTER_OK : sn_pass_no_memory(f->x);
 }
 
 /* The Add that reads the MatMul's output itself, if the chain has one: it can hold the shift. */
@@ -88,28 +103,39 @@ static const sn_link *adjacent_add(const sn_fold *f)
     return sn_node_is(&m->nodes[l->node], "Add") && l->data == m->nodes[f->linear].out[0] ? l : NULL;
 }
 
+/* Takes over the reference. */
 static sinter_status store_shift(sn_fold *f, sinter_value *shift)
 {
     if (!shift) return SINTER_OK;
     const sn_link *add = adjacent_add(f);
     if (!add) return insert_add(f, shift);
+    sn_constant_edit edit;
+    size_t slot = f->x->model->nodes[add->node].in[0] == add->data ? 1 : 0;
+    SN_TRY(sn_fold_prepare(f, add->node, slot, shift, "bias", &edit));
+    sn_fold_apply(f, &edit);
     f->keep = add->node;
-    return sn_fold_set_constant(f, add->node, f->x->model->nodes[add->node].in[0] == add->data ? 1 : 0, shift, "bias");
+    return SINTER_OK;
 }
 
 static sinter_status absorb(sn_fold *f, const matmul *m, const sn_weight_view *view, const double *scale,
                             sinter_value *shift)
 {
     sinter_value *w = NULL;
-    if (!sn_all_equal(scale, view->channels, 1.0)) {
-        sinter_status status = sn_weights_scale(m->w, view, scale, &w, f->why);
-        if (status == SINTER_OK) status = sn_fold_commit(f, m->slot, w, NULL, NULL);
-        if (status != SINTER_OK) {
-            sinter_value_release(shift);
-            return status;
-        }
+    sn_constant_edit edit = {.fresh = SN_NONE};
+    sinter_status status = SINTER_OK;
+    if (!sn_all_equal(scale, view->channels, 1.0)) status = sn_weights_scale(m->w, view, scale, &w, f->why);
+    if (status == SINTER_OK) status = sn_fold_prepare(f, f->linear, m->slot, w, "weight", &edit);
+    if (status != SINTER_OK) {
+        sinter_value_release(shift);
+        return status;
     }
-    return store_shift(f, shift);
+    status = store_shift(f, shift);
+    if (status != SINTER_OK) {
+        sn_fold_cancel(&edit);
+        return status;
+    }
+    sn_fold_apply(f, &edit);
+    return SINTER_OK;
 }
 
 sinter_status sn_matmul_absorb_output(sn_fold *f)

@@ -1,8 +1,9 @@
 /*
  * Pattern: an initializer that is also listed among the main graph's inputs.
  * Rewrite: it is no longer listed, and so becomes a constant that later passes may fold.
- * Exact: before IR 4 every initializer *must* be listed, so that listing it says nothing: such models become IR 4. From IR 4 on
- * the listing makes it a default that a caller may override; giving that up needs the user's word (--freeze-inputs).
+ * Exact: before IR 4 every initializer *must* be listed, so that listing it says nothing: such models become IR 4. From
+ * IR 4 on the listing makes it a default that a caller may override; giving that up needs the user's word
+ * (--freeze-inputs).
  */
 #include "passes/list.h"
 #include "passes/rewrite.h"
@@ -15,12 +16,7 @@ sinter_status sn_pass_freeze_inputs(sn_pass_context *x)
     bool old = m->ir_version < IR_WITH_UNLISTED_INITIALIZERS;
     if (!old && !x->freeze_inputs) return SINTER_OK;
 
-    for (size_t i = m->graphs[0].inputs.count; i-- > 0;) {
-        sn_value_id v = m->graphs[0].inputs.items[i];
-        if (!m->values[v].constant && !m->values[v].sparse) continue;
-        sn_remove_input(m, 0, v);
-        x->changes++;
-    }
+    x->changes = sn_unlist_initializers(m);
     if (old && x->changes > 0) {
         /* Operator set imports came with IR 3; without one a model means version 1. */
         if (!sn_import_opset(m, SN_STR(""), 1)) return sn_pass_no_memory(x);

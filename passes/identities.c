@@ -1,9 +1,9 @@
 /*
- * Pattern: a node that gives its first input back unchanged: Identity, Dropout in inference form, Cast to the type it has, Transpose that
- * moves nothing, Reshape and its kin to the shape it has, Pad by nothing, Slice of everything, Concat or Sum of one, Tile once, Mul or Div
- * by one; and Transpose of a Transpose.
- * Rewrite: readers of the output read the input; of two Transposes the second reads what the first reads, with both moves in one.
- * Exact, element by element. Refuses where shapes do not prove it, and where a graph output would lose its name (an input that is also an
+ * Pattern: a node that gives its first input back unchanged: Identity, Dropout in inference form, Cast to the type it
+ * has, Transpose that moves nothing, Reshape and its kin to the shape it has, Pad by nothing, Slice of everything,
+ * Concat or Sum of one, Tile once, Mul or Div by one; and Transpose of a Transpose. Rewrite: readers of the output read
+ * the input; of two Transposes the second reads what the first reads, with both moves in one. Exact, element by
+ * element. Refuses where shapes do not prove it, and where a graph output would lose its name (an input that is also an
  * output needs its Identity).
  */
 #include "passes/list.h"
@@ -200,7 +200,8 @@ static sinter_status merge_transposes(sn_pass_context *x, sn_node_id node)
     sn_node_id first = transpose_before(m, &m->nodes[node]);
     if (first == SN_NONE) return SINTER_OK;
     size_t n1, n2;
-    const int64_t *perm1 = sn_node_ints(&m->nodes[first], "perm", &n1), *perm2 = sn_node_ints(&m->nodes[node], "perm", &n2);
+    const int64_t *perm1 = sn_node_ints(&m->nodes[first], "perm", &n1),
+                  *perm2 = sn_node_ints(&m->nodes[node], "perm", &n2);
     if (!perm1 || !perm2 || n1 != n2 || n1 > SN_MAX_RANK) return SINTER_OK;
     int64_t both[SN_MAX_RANK];
     for (size_t i = 0; i < n1; i++) {

@@ -1,17 +1,18 @@
 /*
  * Pattern: a node that calls one of the model's own functions.
- * Rewrite: the function's body takes its place, parameters replaced by the call's inputs, attribute references by the call's
- * attributes or the function's defaults, names made unique; then functions that nothing calls any more are removed.
- * Exact: it is what the standard says a call means. Refuses a function whose body needs another version of an operator set than the
- * model imports: its nodes would change their meaning. Recursion is illegal; expansion is bounded.
+ * Rewrite: the function's body takes its place, parameters replaced by the call's inputs, attribute references by the
+ * call's attributes or the function's defaults, names made unique; then functions that nothing calls any more are
+ * removed. Exact: it is what the standard says a call means. Refuses a function whose body needs another version of an
+ * operator set than the model imports: its nodes would change their meaning. Recursion is illegal; expansion is
+ * bounded.
  */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "passes/clone.h"
 #include "passes/list.h"
 
-#define MAX_CALL_DEPTH     100       /* functions calling functions */
-#define MAX_INLINED_NODES  1000000   /* in all: functions that call each other twice grow exponentially */
+#define MAX_CALL_DEPTH    100     /* functions calling functions */
+#define MAX_INLINED_NODES 1000000 /* in all: functions that call each other twice grow exponentially */
 
 enum state { UNKNOWN, VISITING, DONE };
 
@@ -78,7 +79,8 @@ static int64_t imported_version(const sn_function *f, sn_str domain)
     return -1;
 }
 
-/* May a node of the function's body mean the same in the model? Domains that the model lacks are added to its imports. */
+/* May a node of the function's body mean the same in the model? Domains that the model lacks are added to its imports.
+ */
 static bool fits_model(inliner *in, const sn_function *f, const sn_node *n)
 {
     sn_model *m = in->cloner.x->model;
@@ -128,8 +130,8 @@ static sinter_status analyse(inliner *in, uint32_t index)
     if (info->state == VISITING)
         return sn_fail(x->err, SINTER_INVALID_MODEL, "function '%.*s' calls itself", SN_STR_ARG(f->name));
     if (in->depth >= MAX_CALL_DEPTH)
-        return sn_fail(x->err, SINTER_TOO_LARGE, "function '%.*s' is nested more than %d calls deep", SN_STR_ARG(f->name),
-                       MAX_CALL_DEPTH);
+        return sn_fail(x->err, SINTER_TOO_LARGE, "function '%.*s' is nested more than %d calls deep",
+                       SN_STR_ARG(f->name), MAX_CALL_DEPTH);
     info->state = VISITING;
     info->inlinable = true;
     size_t size = x->model->graphs[f->body].outputs.count + 1;
@@ -237,7 +239,8 @@ static sinter_status measure_graph(inliner *in, const sn_ids *nodes, size_t *tot
 }
 
 /* The node list is made anew: bodies are appended where their calls were, so that the order stays topological and the
- * cost linear. Room for everything is reserved first: whatever fails on the way, the remaining nodes can be put back. */
+ * cost linear. Room for everything is reserved first: whatever fails on the way, the remaining nodes can be put back.
+ */
 static sinter_status inline_graph(inliner *in, sn_graph_id graph)
 {
     sn_model *m = in->cloner.x->model;
@@ -319,8 +322,9 @@ static sinter_status report_refused(const inliner *in)
     const sn_pass_context *x = in->cloner.x;
     for (size_t i = 0; i < x->model->n_functions; i++)
         if (in->info[i].state == DONE && !in->info[i].inlinable &&
-            !sn_report_add_note(x->report, "function '%.*s' was not inlined: it imports other operator set versions than the "
-                                           "model",
+            !sn_report_add_note(x->report,
+                                "function '%.*s' was not inlined: it imports other operator set versions than the "
+                                "model",
                                 SN_STR_ARG(x->model->functions[i].name)))
             return sn_pass_no_memory(x);
     return SINTER_OK;

@@ -47,7 +47,7 @@ sinter_status sn_inline_if(sn_cloner *c, sn_node_id node)
         m->graphs[a->graph].inputs.count != 0)
         return SINTER_OK; /* the verifier and whoever runs it will say more */
     for (size_t i = 0; i < m->graphs[a->graph].initializers.count; i++)
-        if (!m->values[m->graphs[a->graph].initializers.items[i]].constant) return SINTER_OK; /* sparse */
+        if (m->values[m->graphs[a->graph].initializers.items[i]].sparse) return SINTER_OK;
 
     SN_TRY(sn_cloner_prepare(c));
     sn_value_id *outputs = sn_malloc((n + 1) * sizeof *outputs);

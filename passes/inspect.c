@@ -1,4 +1,5 @@
-/* Facts about a model for people: sinter_model_inspect. Everything is counted over the main graph, its bodies and the model's functions. */
+/* Facts about a model for people: sinter_model_inspect. Everything is counted over the main graph, its bodies and the
+ * model's functions. */
 #include "base/alloc.h"
 #include "passes/bn.h"
 #include "passes/flops.h"
@@ -74,7 +75,8 @@ static int compare_ops(const void *a, const void *b)
     return order != 0 ? order : strcmp(p->domain, q->domain);
 }
 
-/* ---------------------------------------------------------------------------------------------------- BatchNormalization */
+/* ----------------------------------------------------------------------------------------------------
+ * BatchNormalization */
 
 static const sn_shape *shape_of(const inspector *in, sn_value_id v)
 {

@@ -1,9 +1,8 @@
 /*
  * Pattern: an inference BatchNormalization that no linear operator could absorb.
- * Rewrite: sinter::ChannelAffine(X, scale, shift): one multiply-add per element, which the runtime fuses with the activation that
- * follows.
- * Exact up to rounding: scale and shift are computed in double and kept in float (double for double data), also for 16-bit data.
- * Refuses what folding refuses: parameters that are not constant or not fit.
+ * Rewrite: sinter::ChannelAffine(X, scale, shift): one multiply-add per element, which the runtime fuses with the
+ * activation that follows. Exact up to rounding: scale and shift are computed in double and kept in float (double for
+ * double data), also for 16-bit data. Refuses what folding refuses: parameters that are not constant or not fit.
  */
 #include "passes/bn.h"
 #include "passes/list.h"
@@ -31,7 +30,8 @@ static sinter_status rewrite(sn_pass_context *x, sn_node_id node, sn_value_id sc
     sn_model *m = x->model;
     sn_value_id old[4];
     for (size_t i = 0; i < 4; i++) old[i] = sn_node_in(&m->nodes[node], i + 1);
-    if (!sn_import_opset(m, SN_STR("sinter"), 1) || !sn_set_input(m, node, 1, scale) || !sn_set_input(m, node, 2, shift))
+    if (!sn_import_opset(m, SN_STR("sinter"), 1) || !sn_set_input(m, node, 1, scale) ||
+        !sn_set_input(m, node, 2, shift))
         return sn_pass_no_memory(x);
     sn_truncate_inputs(m, node, 3);
     sn_truncate_outputs(m, node, 1);

@@ -1,10 +1,10 @@
 /*
- * The proof behind folding through layout operators. Elements keep their row-major order in a reshape, so an index along an axis
- * is a digit of the element's linear number L: with stride the product of the dimensions after the axis,
+ * The proof behind folding through layout operators. Elements keep their row-major order in a reshape, so an index
+ * along an axis is a digit of the element's linear number L: with stride the product of the dimensions after the axis,
  *     channel = (L / (stride * inner)) % count.
- * The same digit is an index of another axis b of the new shape when stride_b divides stride * inner and the digit does not reach
- * beyond dimension b. Nothing else is assumed; where dimensions after the axis are symbolic, equal dimensions up to and including
- * the axis prove the same.
+ * The same digit is an index of another axis b of the new shape when stride_b divides stride * inner and the digit does
+ * not reach beyond dimension b. Nothing else is assumed; where dimensions after the axis are symbolic, equal dimensions
+ * up to and including the axis prove the same.
  */
 #include "passes/place.h"
 
@@ -137,8 +137,8 @@ static const struct {
     const char *op_type;
     mapper *map;
 } layouts[] = {
-    {"Transpose", map_transpose},   {"Reshape", map_reshape},         {"Flatten", map_reshape},
-    {"Squeeze", map_extra_axes},    {"Unsqueeze", map_extra_axes},    {"Identity", map_same},
+    {"Transpose", map_transpose}, {"Reshape", map_reshape},      {"Flatten", map_reshape},
+    {"Squeeze", map_extra_axes},  {"Unsqueeze", map_extra_axes}, {"Identity", map_same},
 };
 
 static mapper *find_mapper(const sn_node *n)

@@ -1,6 +1,6 @@
 /*
- * The report: one row per BatchNormalization, with the reason for what became of it. Rows are made while the pipeline runs and
- * follow a node by its id until it is gone.
+ * The report: one row per BatchNormalization, with the reason for what became of it. Rows are made while the pipeline
+ * runs and follow a node by its id until it is gone.
  */
 #include "base/alloc.h"
 #include "passes/pass.h"
@@ -15,16 +15,17 @@ void sinter_report_free(sinter_report *report)
 {
     if (!report) return;
     sn_free(report->bns);
+    sn_free(report->row_of);
     sn_free(report->notes);
+    sn_map_free(&report->note_index);
     sn_arena_free(&report->arena);
     sn_free(report);
 }
 
 sn_bn_record *sn_report_bn_of(sinter_report *r, sn_node_id node)
 {
-    for (size_t i = 0; i < r->n_bns; i++)
-        if (r->bns[i].node == node && node != SN_NONE) return &r->bns[i];
-    return NULL;
+    uint32_t row = node < r->n_row_of ? r->row_of[node] : SN_NONE;
+    return row != SN_NONE && r->bns[row].node == node ? &r->bns[row] : NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------------- collecting */
@@ -46,6 +47,7 @@ static bool add_record(sinter_report *r, const sn_model *m, const sn_facts *f, s
     record.shape = sn_arena_str(&r->arena, sn_str_of(text));
     record.into = record.into_op = record.reason = record.note = SN_STR("");
     if (!record.name.p || !record.shape.p) return false;
+    r->row_of[node] = (uint32_t)r->n_bns;
     r->bns[r->n_bns++] = record;
     return true;
 }
@@ -58,9 +60,9 @@ static bool has_attr_graph(const sn_model *m, sn_node_id node)
     return false;
 }
 
-static bool collect_graph(sinter_report *r, const sn_model *m, const sn_facts *f, const bool *known, sn_graph_id graph);
+static bool collect_graph(sinter_report *r, const sn_model *m, const sn_facts *f, sn_graph_id graph);
 
-static bool collect_bodies(sinter_report *r, const sn_model *m, const sn_facts *f, const bool *known, sn_node_id node)
+static bool collect_bodies(sinter_report *r, const sn_model *m, const sn_facts *f, sn_node_id node)
 {
     const sn_node *n = &m->nodes[node];
     for (size_t a = 0; a < n->n_attrs; a++) {
@@ -68,35 +70,42 @@ static bool collect_bodies(sinter_report *r, const sn_model *m, const sn_facts *
         if (attr->type != SN_ATTR_GRAPH && attr->type != SN_ATTR_GRAPHS) continue;
         for (size_t i = 0; i < attr->count; i++) {
             sn_graph_id body = attr->type == SN_ATTR_GRAPH ? attr->graph : attr->graphs[i];
-            if (!collect_graph(r, m, f, known, body)) return false;
+            if (!collect_graph(r, m, f, body)) return false;
         }
     }
     return true;
 }
 
 /* Recursion is bounded by the parser's limit on nesting. */
-static bool collect_graph(sinter_report *r, const sn_model *m, const sn_facts *f, const bool *known, sn_graph_id graph)
+static bool collect_graph(sinter_report *r, const sn_model *m, const sn_facts *f, sn_graph_id graph)
 {
     const sn_ids *nodes = &m->graphs[graph].nodes;
     for (size_t i = 0; i < nodes->count; i++) {
         sn_node_id node = nodes->items[i];
-        if (sn_node_is(&m->nodes[node], "BatchNormalization") && !known[node] && !add_record(r, m, f, node))
+        if (sn_node_is(&m->nodes[node], "BatchNormalization") && r->row_of[node] == SN_NONE &&
+            !add_record(r, m, f, node))
             return false;
-        if (has_attr_graph(m, node) && !collect_bodies(r, m, f, known, node)) return false;
+        if (has_attr_graph(m, node) && !collect_bodies(r, m, f, node)) return false;
     }
+    return true;
+}
+
+static bool reserve_rows(sinter_report *r, size_t n_nodes)
+{
+    if (n_nodes <= r->n_row_of) return true;
+    uint32_t *grown = sn_realloc(r->row_of, n_nodes * sizeof *grown);
+    if (!grown) return false;
+    for (size_t i = r->n_row_of; i < n_nodes; i++) grown[i] = SN_NONE;
+    r->row_of = grown;
+    r->n_row_of = n_nodes;
     return true;
 }
 
 sinter_status sn_report_collect_bns(sinter_report *r, const sn_model *m, const sn_facts *f, sinter_error *err)
 {
-    bool *known = sn_calloc(m->n_nodes + 1, sizeof *known);
-    bool ok = known != NULL;
-    for (size_t i = 0; ok && i < r->n_bns; i++)
-        if (r->bns[i].node < m->n_nodes) known[r->bns[i].node] = true;
-    ok = ok && collect_graph(r, m, f, known, 0);
+    bool ok = reserve_rows(r, m->n_nodes) && collect_graph(r, m, f, 0);
     for (size_t i = 0; ok && i < m->n_functions; i++)
-        if (!m->functions[i].dead) ok = collect_graph(r, m, f, known, m->functions[i].body);
-    sn_free(known);
+        if (!m->functions[i].dead) ok = collect_graph(r, m, f, m->functions[i].body);
     return ok ? SINTER_OK : sn_no_memory(err, "making the report");
 }
 
@@ -186,7 +195,8 @@ bool sn_report_settle(sinter_report *r, const sn_model *m, const char *pass)
         if (record->node == SN_NONE || !m->nodes[record->node].dead) continue;
         record->node = SN_NONE;
         record->verdict = SINTER_BN_FOLDED;
-        record->reason = sn_arena_printf(&r->arena, "not needed at run time: %s computed it in advance or found it unread", pass);
+        record->reason =
+            sn_arena_printf(&r->arena, "not needed at run time: %s computed it in advance or found it unread", pass);
         if (!record->reason.p) {
             record->reason = SN_STR("");
             return false;
@@ -197,15 +207,14 @@ bool sn_report_settle(sinter_report *r, const sn_model *m, const char *pass)
 
 bool sn_report_add_note(sinter_report *r, const char *format, ...)
 {
-    if (!SN_GROW(r->notes, r->notes_capacity, r->n_notes)) return false;
     va_list args;
     va_start(args, format);
     sn_str note = format_text(&r->arena, format, args);
     va_end(args);
     if (!note.p) return false;
     /* Later rounds of the pipeline find again what they could not change. */
-    for (size_t i = 0; i < r->n_notes; i++)
-        if (sn_str_eq(r->notes[i], note)) return true;
+    if (r->n_notes >= SN_MAX_NOTES || sn_map_get(&r->note_index, note) != SN_MAP_NONE) return true;
+    if (!SN_GROW(r->notes, r->notes_capacity, r->n_notes) || !sn_map_put(&r->note_index, note, 0)) return false;
     r->notes[r->n_notes++] = note;
     return true;
 }

@@ -25,12 +25,12 @@ const sn_fact *sn_pass_fact(const sn_pass_context *x, sn_value_id value);
 sinter_dtype sn_pass_dtype(const sn_pass_context *x, sn_value_id value);
 const sn_shape *sn_pass_shape(const sn_pass_context *x, sn_value_id value);
 
-/* All elements of an integer value as plain numbers, from its constant or its fact; false when they are not all known or
- * more than SN_MAX_KNOWN. */
+/* All elements of an integer value as plain numbers, from its constant or its fact; false when they are not all known
+ * or more than SN_MAX_KNOWN. */
 bool sn_pass_numbers(const sn_pass_context *x, sn_value_id value, int64_t out[SN_MAX_KNOWN], size_t *n);
 
-/* The living nodes of the main graph and of all bodies inside it, outer graphs first, each graph in its order. Functions' bodies
- * are left out: they have no initializers to put results in. Release with sn_ids_release. */
+/* The living nodes of the main graph and of all bodies inside it, outer graphs first, each graph in its order.
+ * Functions' bodies are left out: they have no initializers to put results in. Release with sn_ids_release. */
 SINTER_CHECK sinter_status sn_pass_nodes(const sn_pass_context *x, sn_ids *out);
 void sn_ids_release(sn_ids *ids);
 
@@ -39,15 +39,16 @@ const char *sn_pass_label(sn_pass_context *x, sn_node_id node);
 
 sinter_status sn_pass_no_memory(const sn_pass_context *x);
 
-/* Adds an initializer named after `hint`; in IR < 4 it is listed as an input too, as that version demands. Takes over the
- * reference. SN_NONE when memory is out. */
+/* Adds an initializer named after `hint`; in IR < 4 it is listed as an input too, as that version demands. Takes over
+ * the reference. SN_NONE when memory is out. */
 sn_value_id sn_pass_add_initializer(sn_pass_context *x, sn_graph_id graph, sn_str hint, sinter_value *constant);
 
 /* Removes a value's initializer or its Constant node once nothing reads the value. */
 void sn_drop_if_unused(sn_model *m, sn_value_id value);
 
-/* Lets every reader of output 0 of the node read `value` instead and removes the node; false when memory is out. The caller has
- * asked sn_can_replace_uses and knows that no other output is read. What it leaves unread is dropped when constant. */
+/* Lets every reader of output 0 of the node read `value` instead and removes the node; false when memory is out. The
+ * caller has asked sn_can_replace_uses and knows that no other output is read. What it leaves unread is dropped when
+ * constant. */
 bool sn_bypass_node(sn_model *m, sn_node_id node, sn_value_id value);
 
 /* Gives a new value the name of a dead one of the same graph, which it has replaced. */

@@ -24,7 +24,8 @@ static sinter_status unknown_input(const sn_model *m, const char *name, sinter_e
 static sinter_status check_shape(const sn_value *v, const sinter_shape *s, sinter_error *err)
 {
     if (v->type.kind != SINTER_KIND_TENSOR)
-        return sn_fail(err, SINTER_INVALID_ARGUMENT, "input '%.200s' is not a tensor: its shape cannot be given", s->name);
+        return sn_fail(err, SINTER_INVALID_ARGUMENT, "input '%.200s' is not a tensor: its shape cannot be given",
+                       s->name);
     if (s->rank < 0 || s->rank > SN_MAX_RANK)
         return sn_fail(err, SINTER_INVALID_ARGUMENT, "shape of input '%.200s': rank %d, expected 0 to %d", s->name,
                        s->rank, SN_MAX_RANK);
@@ -34,13 +35,15 @@ static sinter_status check_shape(const sn_value *v, const sinter_shape *s, sinte
                        s->name, s->rank, (int)declared->rank);
     for (int i = 0; i < s->rank; i++) {
         if (s->dims[i] < 0)
-            return sn_fail(err, SINTER_INVALID_ARGUMENT, "shape of input '%.200s': dimension %d is %lld, expected 0 or more",
-                           s->name, i, (long long)s->dims[i]);
+            return sn_fail(err, SINTER_INVALID_ARGUMENT,
+                           "shape of input '%.200s': dimension %d is %lld, expected 0 or more", s->name, i,
+                           (long long)s->dims[i]);
         if (declared->rank < 0) continue;
         int64_t d = declared->dims[i];
         if (sn_dim_is_number(d) && d != s->dims[i])
-            return sn_fail(err, SINTER_INVALID_ARGUMENT, "shape of input '%.200s': dimension %d is %lld, the model has %lld",
-                           s->name, i, (long long)s->dims[i], (long long)d);
+            return sn_fail(err, SINTER_INVALID_ARGUMENT,
+                           "shape of input '%.200s': dimension %d is %lld, the model has %lld", s->name, i,
+                           (long long)s->dims[i], (long long)d);
     }
     return SINTER_OK;
 }

@@ -7,8 +7,8 @@ static sinter_status not_finite(sinter_error *why, const char *what, size_t chan
                    sinter_dtype_name(dtype));
 }
 
-/* Most weights are float: worth a loop without a switch per element. Results are added up because a sum of finite floats in
- * double is finite, and anything else makes it NaN or infinite. */
+/* Most weights are float: worth a loop without a switch per element. Results are added up because a sum of finite
+ * floats in double is finite, and anything else makes it NaN or infinite. */
 static bool scale_floats(const char *src, char *dst, size_t n, double scale)
 {
     double sum = 0.0;

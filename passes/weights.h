@@ -14,7 +14,8 @@ typedef struct sn_weight_view {
     size_t groups, outer, channels, inner;
 } sn_weight_view;
 
-/* A new tensor: each element times its channel's scale. UNSUPPORTED when a result is not finite in the weight's type. */
+/* A new tensor: each element times its channel's scale. UNSUPPORTED when a result is not finite in the weight's type.
+ */
 SINTER_CHECK sinter_status sn_weights_scale(const sinter_value *w, const sn_weight_view *view, const double *scale,
                                             sinter_value **out, sinter_error *why);
 

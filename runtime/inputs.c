@@ -72,35 +72,42 @@ sinter_status sinter_session_check_input(const sinter_session *session, size_t i
     return fits(io, value) ? SINTER_OK : fail_expected(io, value, err);
 }
 
-/* The first value that a symbolic dimension has among the inputs up to here; -1: none. Symbols are the model's own
- * strings, one for each name. */
-static int64_t symbol_value(const sn_session *s, const sinter_value *const *inputs, size_t input, int axis,
-                            const char *symbol, size_t *where)
+/* Symbols are the model's own strings, one for each name. Optional inputs come last: what a required one says leads. */
+sinter_status sn_link_symbols(sn_session *s, sinter_error *err)
 {
-    for (size_t i = 0; i <= input; i++) {
-        const sinter_io *io = &s->inputs[i].io;
-        if (!inputs[i] || io->kind != SINTER_KIND_TENSOR) continue;
-        for (int k = 0; k < io->rank && (i < input || k < axis); k++) {
-            if (io->dims[k] >= 0 || !io->symbols[k] || strcmp(io->symbols[k], symbol) != 0) continue;
-            *where = i;
-            return inputs[i]->shape.dims[k];
+    sn_map first = {0};
+    bool ok = true;
+    for (size_t i = 0; i < s->n_inputs && ok; i++) {
+        sn_session_input *input = &s->inputs[i];
+        for (int k = 0; k < SN_MAX_RANK; k++) input->first_input[k] = SN_NONE;
+        for (int k = 0; k < input->io.rank && ok; k++) {
+            if (input->io.dims[k] >= 0 || !input->io.symbols[k] || input->io.symbols[k][0] == '\0') continue;
+            sn_str name = sn_str_of(input->io.symbols[k]);
+            uint32_t place = sn_map_get(&first, name);
+            if (place == SN_MAP_NONE) {
+                ok = i < UINT32_MAX / SN_MAX_RANK && sn_map_put(&first, name, (uint32_t)i * SN_MAX_RANK + (uint32_t)k);
+            } else {
+                input->first_input[k] = place / SN_MAX_RANK;
+                input->first_axis[k] = (uint8_t)(place % SN_MAX_RANK);
+            }
         }
     }
-    return -1;
+    sn_map_free(&first);
+    return ok ? SINTER_OK : sn_no_memory(err, "making a session");
 }
 
 static sinter_status check_symbols(const sn_session *s, const sinter_value *const *inputs, size_t i, sinter_error *err)
 {
-    const sinter_io *io = &s->inputs[i].io;
-    if (!inputs[i] || io->kind != SINTER_KIND_TENSOR) return SINTER_OK;
-    for (int k = 0; k < io->rank; k++) {
-        if (io->dims[k] >= 0 || !io->symbols[k] || io->symbols[k][0] == '\0') continue;
-        size_t where = 0;
-        int64_t before = symbol_value(s, inputs, i, k, io->symbols[k], &where);
-        int64_t here = inputs[i]->shape.dims[k];
-        if (before < 0 || before == here) continue;
+    const sn_session_input *input = &s->inputs[i];
+    if (!inputs[i] || input->io.kind != SINTER_KIND_TENSOR) return SINTER_OK;
+    for (int k = 0; k < input->io.rank; k++) {
+        uint32_t where = input->first_input[k];
+        if (where == SN_NONE || !inputs[where]) continue;
+        int64_t before = inputs[where]->shape.dims[input->first_axis[k]], here = inputs[i]->shape.dims[k];
+        if (before == here) continue;
         return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': dimension %d ('%s') is %lld, but %lld in input '%s'",
-                       io->name, k, io->symbols[k], (long long)here, (long long)before, s->inputs[where].io.name);
+                       input->io.name, k, input->io.symbols[k], (long long)here, (long long)before,
+                       s->inputs[where].io.name);
     }
     return SINTER_OK;
 }

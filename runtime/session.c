@@ -84,12 +84,10 @@ static sinter_status list_inputs(sn_session *s, const sinter_model *model, sinte
         for (size_t i = 0; i < ids->count && s->n_inputs < n; i++) {
             sn_value_id id = ids->items[i];
             if (sn_constant(s->m, id) || sn_is_overridable(s->m, id) != optional) continue;
-            s->inputs[s->n_inputs] =
-                (sn_session_input){.value = id, .position = i, .io = sinter_model_input(model, s->n_inputs)};
-            s->n_inputs++;
+            s->inputs[s->n_inputs++] = (sn_session_input){.value = id, .position = i, .io = sn_describe_io(s->m, id)};
         }
     }
-    return SINTER_OK;
+    return sn_link_symbols(s, err);
 }
 
 static sinter_status list_outputs(sn_session *s, const sinter_model *model, sinter_error *err)

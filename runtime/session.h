@@ -11,6 +11,10 @@ typedef struct sn_session_input {
     sn_value_id value;
     size_t position; /* among the main graph's inputs */
     sinter_io io;
+    /* Where the symbol of each dimension appears first, as an index into `inputs` and an axis there; SN_NONE: here, or
+     * no symbol. */
+    uint32_t first_input[SN_MAX_RANK];
+    uint8_t first_axis[SN_MAX_RANK];
 } sn_session_input;
 
 typedef struct sn_profile_entry { /* of a node */
@@ -47,6 +51,8 @@ SINTER_CHECK sinter_status sn_materialize_weights(sn_model *m, sinter_error *err
 SINTER_CHECK sinter_status sn_session_begin(sn_session *s, const sinter_value *const *inputs, sn_state **out,
                                             sinter_error *err);
 
+/* inputs.c: finds where each symbolic dimension of the inputs appears first. */
+SINTER_CHECK sinter_status sn_link_symbols(sn_session *s, sinter_error *err);
 /* inputs.c: checks the inputs, each by itself and all of them together. */
 SINTER_CHECK sinter_status sn_check_inputs(const sn_session *s, const sinter_value *const *inputs, sinter_error *err);
 

@@ -45,22 +45,37 @@ static const char *literal_end(const char *p, const char *end, sn_json_token *to
     return NULL;
 }
 
-/* NUL would cut the string in cJSON. */
+/* The four hexadecimal digits at p; false when they are not there. */
+static bool read_hex4(const char *p, const char *end, unsigned *code)
+{
+    *code = 0;
+    if (end - p < 4) return false;
+    for (int i = 0; i < 4; i++) {
+        const char *digits = "0123456789abcdef0123456789ABCDEF", *found = strchr(digits, p[i]);
+        if (!p[i] || !found) return false;
+        *code = *code * 16 + (unsigned)(found - digits) % 16;
+    }
+    return true;
+}
+
+/* NUL would cut the string in cJSON; half of a surrogate pair is no character. */
 static sinter_status check_escape(scanner *s, const char **at)
 {
     const char *p = *at + 1;
-    if (p >= s->end || !strchr("\"\\/bfnrtu", *p)) return wrong(s, *at, "an unknown escape in a string");
-    if (*p == 'u') {
-        if (s->end - p < 5) return wrong(s, *at, "an unfinished escape");
-        bool zero = true;
-        for (int i = 1; i <= 4; i++) {
-            if (!strchr("0123456789abcdefABCDEF", p[i]) || !p[i]) return wrong(s, *at, "an unfinished escape");
-            zero = zero && p[i] == '0';
-        }
-        if (zero) return wrong(s, *at, "a NUL character in a string");
+    unsigned code, low;
+    if (p >= s->end || !*p || !strchr("\"\\/bfnrtu", *p)) return wrong(s, *at, "an unknown escape in a string");
+    if (*p++ == 'u') {
+        if (!read_hex4(p, s->end, &code)) return wrong(s, *at, "an unfinished escape");
+        if (code == 0) return wrong(s, *at, "a NUL character in a string");
         p += 4;
+        if (code >= 0xD800 && code < 0xE000) {
+            bool pair = code < 0xDC00 && s->end - p >= 6 && p[0] == '\\' && p[1] == 'u' &&
+                        read_hex4(p + 2, s->end, &low) && low >= 0xDC00 && low < 0xE000;
+            if (!pair) return wrong(s, *at, "half of a surrogate pair");
+            p += 6;
+        }
     }
-    *at = p + 1;
+    *at = p;
     return SINTER_OK;
 }
 

@@ -5,10 +5,11 @@
 #ifndef SN_TESTS_PASSES_MODEL_KIT_H
 #define SN_TESTS_PASSES_MODEL_KIT_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/alloc.h"
@@ -21,7 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KIT_UNUSED __attribute__((unused))
+#define KIT_UNUSED     __attribute__((unused))
 #define KIT_MAX_VALUES 4096
 
 static inline sn_model *kit_model(int64_t opset)
@@ -91,11 +92,12 @@ static inline sinter_value *kit_tensor(sinter_dtype dtype, const sn_shape *shape
 static inline void kit_fill(sinter_value *t, uint64_t seed, double low, double high)
 {
     uint64_t state = seed * 2654435761u + 12345u;
-    for (size_t i = 0; i < t->count; i++) sn_store_double(t->dtype, t->data, i, low + (high - low) * sn_random_uniform(&state));
+    for (size_t i = 0; i < t->count; i++)
+        sn_store_double(t->dtype, t->data, i, low + (high - low) * sn_random_uniform(&state));
 }
 
-static KIT_UNUSED sn_value_id kit_init_of(sn_model *m, const char *name, sinter_dtype dtype, const char *dims, double low,
-                                          double high)
+static KIT_UNUSED sn_value_id kit_init_of(sn_model *m, const char *name, sinter_dtype dtype, const char *dims,
+                                          double low, double high)
 {
     sn_shape s = kit_shape(m, dims);
     sinter_value *t = kit_tensor(dtype, &s);
@@ -135,7 +137,8 @@ static inline size_t kit_ids(sn_model *m, sn_graph_id graph, const char *names, 
     return n;
 }
 
-/* Inputs and outputs as comma-separated names; "-" leaves one out. The node is called as its first output with "op_" in front. */
+/* Inputs and outputs as comma-separated names; "-" leaves one out. The node is called as its first output with "op_" in
+ * front. */
 static KIT_UNUSED sn_node_id kit_node_in(sn_model *m, sn_graph_id graph, const char *op, const char *inputs,
                                          const char *outputs)
 {
@@ -201,8 +204,10 @@ static inline sinter_status kit_run_node(kit_run *r, sn_node_id node, sinter_err
     for (size_t i = 0; i < n->n_in; i++) in[i] = kit_read(r, n->in[i]);
     SN_TRY(sn_evaluate_node(r->m, &r->prepared, node, in, outs, err));
     for (size_t i = 0; i < n->n_out; i++) {
-        if (n->out[i] == SN_NONE || r->values[n->out[i]]) sinter_value_release(outs[i]);
-        else r->values[n->out[i]] = outs[i];
+        if (n->out[i] == SN_NONE || r->values[n->out[i]])
+            sinter_value_release(outs[i]);
+        else
+            r->values[n->out[i]] = outs[i];
     }
     return SINTER_OK;
 }
@@ -212,7 +217,8 @@ static KIT_UNUSED sinter_status kit_run_model(const sn_model *m, sinter_value *c
                                               sinter_value **outs, sinter_error *err)
 {
     const sn_graph *g = &m->graphs[0];
-    if (m->n_values > KIT_MAX_VALUES) return sn_fail(err, SINTER_UNSUPPORTED, "%zu values are too many for the kit", m->n_values);
+    if (m->n_values > KIT_MAX_VALUES)
+        return sn_fail(err, SINTER_UNSUPPORTED, "%zu values are too many for the kit", m->n_values);
     kit_run *r = sn_calloc(1, sizeof *r);
     assert_non_null(r);
     r->m = m;
@@ -249,7 +255,8 @@ static inline void kit_verify(const sn_model *m)
     if (sn_verify(m, &err) != SINTER_OK) fail_msg("%s", err.text);
 }
 
-/* Optimizes, having run the model before and after on the same random inputs: outputs must agree. The report is the caller's. */
+/* Optimizes, having run the model before and after on the same random inputs: outputs must agree. The report is the
+ * caller's. */
 static KIT_UNUSED sinter_report *kit_optimize_same(sn_model *m, const sinter_optimize_options *options, double rtol)
 {
     sinter_value *inputs[8] = {0}, *before[8] = {0}, *after[8] = {0};
@@ -264,7 +271,8 @@ static KIT_UNUSED sinter_report *kit_optimize_same(sn_model *m, const sinter_opt
         }
     if (kit_run_model(m, inputs, n, before, &err) != SINTER_OK) fail_msg("before: %s", err.text);
     sinter_report *report = NULL;
-    if (sinter_model_optimize((sinter_model *)m, options, &report, &err) != SINTER_OK) fail_msg("optimize: %s", err.text);
+    if (sinter_model_optimize((sinter_model *)m, options, &report, &err) != SINTER_OK)
+        fail_msg("optimize: %s", err.text);
     kit_verify(m);
     if (kit_run_model(m, inputs, n, after, &err) != SINTER_OK) fail_msg("after: %s", err.text);
     assert_int_equal(m->graphs[0].outputs.count, n_out);
@@ -284,7 +292,8 @@ static KIT_UNUSED sinter_report *kit_optimize(sn_model *m, const sinter_optimize
 {
     sinter_report *report = NULL;
     sinter_error err = {0};
-    if (sinter_model_optimize((sinter_model *)m, options, &report, &err) != SINTER_OK) fail_msg("optimize: %s", err.text);
+    if (sinter_model_optimize((sinter_model *)m, options, &report, &err) != SINTER_OK)
+        fail_msg("optimize: %s", err.text);
     kit_verify(m);
     return report;
 }

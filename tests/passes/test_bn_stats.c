@@ -29,8 +29,9 @@ static void test_eval(void **state)
         sinter_report *r = kit_optimize(m, NULL);
         sinter_bn_row row = sinter_report_bn(r, 0);
         assert_int_equal(row.verdict, SINTER_BN_FOLDED);
-        assert_string_equal(row.reason, "exported in training mode, rewritten to its running statistics; scale and shift are "
-                                        "absorbed by the weights of the Conv before it");
+        assert_string_equal(row.reason,
+                            "exported in training mode, rewritten to its running statistics; scale and shift are "
+                            "absorbed by the weights of the Conv before it");
         assert_int_equal(sinter_report_note_count(r), 1);
         kit_free(m, r);
     }
@@ -61,7 +62,8 @@ static void test_policy_alone(void **state)
     assert_int_equal(sinter_model_apply_bn_stats((sinter_model *)m, SINTER_BN_STATS_EVAL, &r, NULL), SINTER_OK);
     assert_int_equal(kit_count(m, "BatchNormalization"), 1);
     assert_int_equal(sinter_report_bn(r, 0).verdict, SINTER_BN_KEPT);
-    assert_string_equal(sinter_report_bn(r, 0).reason, "exported in training mode, rewritten to its running statistics");
+    assert_string_equal(sinter_report_bn(r, 0).reason,
+                        "exported in training mode, rewritten to its running statistics");
     kit_free(m, r);
 }
 
@@ -73,9 +75,8 @@ static void test_computed_statistics(void **state)
     sn_node_id bn = m->values[kit_find(m, 0, "n")].producer;
     assert_true(sn_set_input(m, bn, 3, v));
     sinter_report *r = kit_optimize_same(m, NULL, 1e-6);
-    assert_string_equal(
-        sinter_report_bn(r, 0).reason,
-        "training-mode export: mean and variance are computed in the graph, so batch statistics are the model's meaning");
+    assert_string_equal(sinter_report_bn(r, 0).reason, "training-mode export: mean and variance are computed in the "
+                                                       "graph, so batch statistics are the model's meaning");
     kit_free(m, r);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Folding: every pattern as a small model, run by the reference interpreter before and after. Outputs must agree, and the number of
- * BatchNormalizations that go, the operator they go into and the nodes that are left must be as expected.
+ * Folding: every pattern as a small model, run by the reference interpreter before and after. Outputs must agree, and
+ * the number of BatchNormalizations that go, the operator they go into and the nodes that are left must be as expected.
  */
 #include "tests/passes/model_kit.h"
 
@@ -374,24 +374,38 @@ static void test_idempotent(void **state)
     }
 }
 
-/* Whatever allocation fails: a clean error and no leak. */
+/* Whatever allocation fails: a clean error, no leak, and a model that still computes the same. */
+static void fail_at(const fold_case *c, long n, bool *done)
+{
+    sn_model *m = kit_model(c->opset);
+    c->build(m);
+    sinter_value *x = kit_random_input(m, m->graphs[0].inputs.items[0], 1), *before[4] = {0}, *after[4] = {0};
+    sinter_error err = {0};
+    sinter_report *r = NULL;
+    assert_int_equal(kit_run_model(m, &x, 1, before, &err), SINTER_OK);
+    sn_alloc_fail_after(n);
+    sinter_status status = sinter_model_optimize((sinter_model *)m, NULL, &r, &err);
+    sn_alloc_fail_after(-1);
+    if (status != SINTER_OK) assert_int_equal(status, SINTER_NO_MEMORY);
+    kit_verify(m);
+    if (kit_run_model(m, &x, 1, after, &err) != SINTER_OK) fail_msg("%s", err.text);
+    for (size_t i = 0; i < m->graphs[0].outputs.count; i++) {
+        sinter_difference d = sinter_value_compare(after[i], before[i], 1e-4, 1e-5);
+        if (!d.comparable || d.mismatches) fail_msg("allocation %ld: %s", n, d.text);
+        sinter_value_release(before[i]);
+        sinter_value_release(after[i]);
+    }
+    sinter_value_release(x);
+    kit_free(m, r);
+    *done = status == SINTER_OK;
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i += 3) {
-        for (long n = 0;; n++) {
-            sn_model *m = kit_model(cases[i].opset);
-            cases[i].build(m);
-            sinter_report *r = NULL;
-            sinter_error err = {0};
-            sn_alloc_fail_after(n);
-            sinter_status status = sinter_model_optimize((sinter_model *)m, NULL, &r, &err);
-            sn_alloc_fail_after(-1);
-            if (status != SINTER_OK) assert_int_equal(status, SINTER_NO_MEMORY);
-            kit_verify(m);
-            kit_free(m, r);
-            if (status == SINTER_OK) break;
-        }
+    for (size_t i = 0; i + 1 < sizeof cases / sizeof *cases; i++) { /* the last one is of float16 */
+        bool done = false;
+        for (long n = 0; !done; n++) fail_at(&cases[i], n, &done);
     }
 }
 

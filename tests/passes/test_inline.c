@@ -1,7 +1,6 @@
 /* Calls of the model's own functions. */
 #include "tests/passes/model_kit.h"
 
-
 /* A function with an empty body, domain "my". */
 static sn_graph_id add_function(sn_model *m, size_t index, const char *name, int64_t opset)
 {
@@ -165,7 +164,7 @@ static void test_explosion(void **state)
 {
     (void)state;
     sn_model *m = kit_model(13);
-    char name[8], callee[8], in[8], out[8];
+    char name[16], callee[32], in[16], out[16];
     for (size_t f = 0; f < 6; f++) {
         snprintf(name, sizeof name, "f%zu", f);
         snprintf(callee, sizeof callee, "f%zu", f - 1);
@@ -228,7 +227,8 @@ static void test_batch_norm_in_function(void **state)
     sinter_error err = {0};
     if (sinter_model_apply_bn_stats((sinter_model *)m, SINTER_BN_STATS_EVAL, &r, &err)) fail_msg("%s", err.text);
     assert_int_equal(sinter_report_bn_count(r), 1);
-    assert_string_equal(sinter_report_bn(r, 0).reason, "exported in training mode, rewritten to its running statistics");
+    assert_string_equal(sinter_report_bn(r, 0).reason,
+                        "exported in training mode, rewritten to its running statistics");
     sinter_report_free(r);
     r = kit_optimize(m, NULL);
     assert_int_equal(kit_count(m, NULL), 1);

@@ -192,7 +192,8 @@ static const refusal refusals[] = {
     {"output of the graph", conv_is_output, 13, "the output of Conv 'op_c' is also an output of the graph", true},
     {"weight computed", weight_computed, 13, "the weight of Conv 'op_c' is not a constant", true},
     {"weight overridable", weight_overridable, 13,
-     "the weight of Conv 'op_c' is also a model input, which callers may override (--freeze-inputs makes it a constant)",
+     "the weight of Conv 'op_c' is also a model input, which callers may override (--freeze-inputs makes it a "
+     "constant)",
      true},
     {"mean overridable", mean_overridable, 13,
      "its mean 'y_m' is also a model input, which callers may override (--freeze-inputs makes it a constant)", true},
@@ -277,8 +278,9 @@ static void test_lowering(void **state)
     assert_int_equal(kit_count(m, "ChannelAffine"), 1);
     sinter_bn_row row = sinter_report_bn(r, 0);
     assert_int_equal(row.verdict, SINTER_BN_LOWERED);
-    assert_string_equal(row.reason, "no linear operator next to it: its input comes from Relu 'op_r', its output goes to "
-                                    "Sigmoid 'op_y'; it runs as one multiply-add per element");
+    assert_string_equal(row.reason,
+                        "no linear operator next to it: its input comes from Relu 'op_r', its output goes to "
+                        "Sigmoid 'op_y'; it runs as one multiply-add per element");
     if (kit_run_model(m, &x, 1, &after, &err) != SINTER_OK) fail_msg("%s", err.text);
     sinter_difference d = sinter_value_compare(after, before, 1e-5, 1e-6);
     assert_true(d.comparable && d.mismatches == 0);

@@ -1,9 +1,10 @@
 /*
- * The models of the BatchNorm tutorial as PyTorch exports them: what must become of each BatchNormalization (expected_bn.tsv), and
- * PyTorch's own outputs in eval mode after optimizing. Skipped aloud when the data are not there.
+ * The models of the BatchNorm tutorial as PyTorch exports them: what must become of each BatchNormalization
+ * (expected_bn.tsv), and PyTorch's own outputs in eval mode after optimizing. Skipped aloud when the data are not
+ * there.
  */
-#include "tests/passes/model_kit.h"
 #include "base/file.h"
+#include "tests/passes/model_kit.h"
 
 typedef struct expected_row {
     char name[128], into[128];
@@ -93,7 +94,8 @@ static void test_expected(void **state)
     int models = 0;
     while (fgets(line, sizeof line, f)) {
         expected_row e;
-        if (sscanf(line, "%127[^\t]\t%d\t%d\t%127[^\t]\t%d", e.name, &e.bn_nodes, &e.folded, e.into, &e.kept) != 5) continue;
+        if (sscanf(line, "%127[^\t]\t%d\t%d\t%127[^\t]\t%d", e.name, &e.bn_nodes, &e.folded, e.into, &e.kept) != 5)
+            continue;
         check_model(&e);
         models++;
     }

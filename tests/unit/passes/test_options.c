@@ -61,8 +61,9 @@ static void test_unknown_pass(void **state)
     o.n_skip = 1;
     sinter_error err = {0};
     assert_int_equal(optimize(m, &o, &err), SINTER_INVALID_ARGUMENT);
-    assert_string_equal(err.text, "there is no pass 'fold-everything'; the passes are inline-functions, freeze-inputs, bn-stats, "
-                                  "fold-constants, remove-identities, fold-bn-backward, fold-bn-forward, remove-dead");
+    assert_string_equal(err.text,
+                        "there is no pass 'fold-everything'; the passes are inline-functions, freeze-inputs, bn-stats, "
+                        "fold-constants, remove-identities, fold-bn-backward, fold-bn-forward, remove-dead");
     o.size = 0;
     assert_int_equal(optimize(m, &o, &err), SINTER_INVALID_ARGUMENT);
     assert_int_equal(sinter_model_optimize(NULL, NULL, NULL, &err), SINTER_INVALID_ARGUMENT);
@@ -152,8 +153,8 @@ static void test_inspect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pass_list),    cmocka_unit_test(test_only_and_skip), cmocka_unit_test(test_unknown_pass),
-        cmocka_unit_test(test_shapes),       cmocka_unit_test(test_bad_shapes),    cmocka_unit_test(test_empty_report),
+        cmocka_unit_test(test_pass_list), cmocka_unit_test(test_only_and_skip), cmocka_unit_test(test_unknown_pass),
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_bad_shapes),    cmocka_unit_test(test_empty_report),
         cmocka_unit_test(test_inspect),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -52,7 +52,11 @@ static void expect_refusal(rig r, bool upward, sn_place from)
 }
 
 #define AXES(...) (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
-#define PLACE(...) (sn_place){__VA_ARGS__}
+#define PLACE(...)                                                                                                     \
+    (sn_place)                                                                                                         \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
 
 static void test_transpose(void **state)
 {
