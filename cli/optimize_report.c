@@ -82,9 +82,8 @@ static const char *verdict_of(const sinter_difference *d)
 
 static sinter_status print_verification(const sn_verification *v, FILE *out, sinter_error *err)
 {
-    static const char *const columns[] = {"output", ">elements", ">max abs", ">max rel", "verdict", NULL};
-    fprintf(out, "\nVerification: %s (|a-b| <= %g*|b| + %g)\n", v->passed ? "passed" : "FAILED", SN_VERIFY_RTOL,
-            SN_VERIFY_ATOL);
+    static const char *const columns[] = {"output", ">elements", ">max abs", ">max rel", "tolerance", "verdict", NULL};
+    fprintf(out, "\nVerification: %s\n", v->passed ? "passed" : "FAILED");
     sn_table t = sn_table_create(columns);
     for (size_t i = 0; i < v->n_rows; i++) {
         const sinter_difference *d = &v->rows[i].difference;
@@ -92,6 +91,7 @@ static sinter_status print_verification(const sn_verification *v, FILE *out, sin
         sn_table_cell(&t, "%zu", d->count);
         sn_table_cell(&t, "%.3g", d->max_abs);
         sn_table_cell(&t, "%.3g", d->max_rel);
+        sn_table_cell(&t, "%g*|b| + %g", v->rows[i].rtol, v->rows[i].atol);
         sn_table_cell(&t, "%s", verdict_of(d));
     }
     return print_and_free(&t, out, err);
@@ -149,13 +149,13 @@ static void add_verification(sn_json *j, const sn_verification *v)
 {
     cJSON *object = sn_json_object(j, j->root, "verify");
     sn_json_bool(j, object, "passed", v->passed);
-    sn_json_number(j, object, "rtol", SN_VERIFY_RTOL);
-    sn_json_number(j, object, "atol", SN_VERIFY_ATOL);
     cJSON *outputs = sn_json_array(j, object, "outputs");
     for (size_t i = 0; i < v->n_rows; i++) {
         const sinter_difference *d = &v->rows[i].difference;
         cJSON *row = sn_json_object(j, outputs, NULL);
         sn_json_text(j, row, "name", v->rows[i].name);
+        sn_json_number(j, row, "rtol", v->rows[i].rtol);
+        sn_json_number(j, row, "atol", v->rows[i].atol);
         sn_json_bool(j, row, "comparable", d->comparable);
         sn_json_number(j, row, "elements", (double)d->count);
         sn_json_number(j, row, "mismatches", (double)d->mismatches);

@@ -7,11 +7,9 @@
 
 #include "cli/options.h"
 
-#define SN_VERIFY_RTOL 1e-4
-#define SN_VERIFY_ATOL 1e-5
-
 typedef struct sn_verify_row {
     char name[128];
+    double rtol, atol;
     sinter_difference difference;
 } sn_verify_row;
 

@@ -9,6 +9,8 @@
 #include "passes/bn.h"
 #include "passes/list.h"
 
+#define MAX_STATISTIC_NODES 256 /* that compute a mean or variance from constants */
+
 typedef struct tally {
     size_t rewritten;
     size_t untrained; /* of those: all means 0, all variances 1 */
@@ -31,8 +33,35 @@ static const sinter_value *statistic(const sn_model *m, sn_node_id node, size_t 
     return v == SN_NONE ? NULL : sn_constant(m, v);
 }
 
+static bool is_deterministic(const sn_node *n)
+{
+    static const char *const random[] = {"RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"};
+    if (!sn_domain_is_onnx(n->domain) || n->n_in == 0) return false;
+    for (size_t i = 0; i < sizeof random / sizeof *random; i++)
+        if (sn_node_is(n, random[i])) return false;
+    for (size_t i = 0; i < n->n_attrs; i++)
+        if (n->attrs[i].type == SN_ATTR_GRAPH || n->attrs[i].type == SN_ATTR_GRAPHS) return false;
+    return true;
+}
+
+/* Is the value a constant, or computed from nothing but constants? Then folding constants makes it one: the decision must not
+ * depend on whether that has happened yet. The budget bounds the nodes that are looked at. */
+static bool is_fixed(const sn_model *m, sn_value_id v, int *budget)
+{
+    if (v == SN_NONE) return false;
+    if (sn_constant(m, v)) return true;
+    sn_node_id p = m->values[v].producer;
+    if (p == SN_NONE || --*budget < 0) return false;
+    const sn_node *n = &m->nodes[p];
+    if (!is_deterministic(n)) return false;
+    for (size_t i = 0; i < n->n_in; i++)
+        if (n->in[i] != SN_NONE && !is_fixed(m, n->in[i], budget)) return false;
+    return true;
+}
+
 static bool all_equal(const sinter_value *v, double expected)
 {
+    if (!v) return false;
     for (size_t i = 0; i < v->count; i++)
         if (sn_load_double(v->dtype, v->data, i) != expected) return false;
     return true;
@@ -42,7 +71,8 @@ static bool all_equal(const sinter_value *v, double expected)
 static const char *cannot_use_stored(const sn_model *m, sn_node_id node)
 {
     for (size_t slot = SN_BN_MEAN; slot <= SN_BN_VAR; slot++) {
-        if (statistic(m, node, slot)) continue;
+        int budget = MAX_STATISTIC_NODES;
+        if (is_fixed(m, sn_node_in(&m->nodes[node], slot), &budget)) continue;
         sn_value_id v = behind_identities(m, sn_node_in(&m->nodes[node], slot));
         if (v != SN_NONE && sn_is_overridable(m, v))
             return "training-mode export: its statistics are also model inputs, which callers may override "
@@ -58,11 +88,17 @@ static const char *cannot_use_stored(const sn_model *m, sn_node_id node)
 static sinter_status rewrite_bn(sn_pass_context *x, sn_node_id node, tally *t)
 {
     sn_model *m = x->model;
+    sn_bn_record *record = sn_report_bn_of(x->report, node);
+    if (record && record->batch_statistics) {
+        /* Folding may since have turned the statistics into constants, which must not change what the model means. */
+        record->weight = SN_REASON_POLICY;
+        return SINTER_OK;
+    }
     const char *refusal = x->bn_stats == SINTER_BN_STATS_KEEP
                               ? "training-mode export: batch statistics kept (--bn-stats=keep)"
                               : cannot_use_stored(m, node);
     if (refusal) {
-        const sn_bn_record *record = sn_report_bn_of(x->report, node);
+        if (record) record->batch_statistics = true;
         if (record && record->reason.n == 0 &&
             !sn_report_add_note(x->report, "%s: %s", sn_pass_label(x, node), refusal))
             return sn_pass_no_memory(x);

@@ -214,6 +214,7 @@ static sinter_status clone_node(sn_cloner *c, sn_node_id node, sn_graph_id into)
     sn_node_id copy = clone_shell(c, node, into, ids, ids + n_in);
     sn_free(ids);
     if (copy == SN_NONE) return sn_pass_no_memory(c->x);
+    if (!sn_report_follow(c->x->report, m, node, copy)) return sn_pass_no_memory(c->x);
     SN_TRY(clone_attrs(c, node, copy));
     return clone_outputs(c, node, copy, into);
 }

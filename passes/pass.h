@@ -20,6 +20,7 @@ typedef struct sn_bn_record { /* the report's row while it is being made; string
     sn_str into, into_op, reason;
     sn_str note; /* what the bn_stats policy did to it, to be put before the reason; or "" */
     int weight;  /* of the reason: see sn_reason */
+    bool batch_statistics;  /* the bn_stats policy has decided to keep them */
 } sn_bn_record;
 
 /* How telling a reason for keeping a BatchNormalization is. Several passes look at the same node; within a round of the
@@ -90,6 +91,8 @@ bool sn_report_kept(sinter_report *r, sn_node_id bn, enum sn_reason weight, cons
     __attribute__((format(printf, 4, 5)));
 /* Says what the bn_stats policy did, in front of whatever reason follows. */
 bool sn_report_bn_note(sinter_report *r, sn_node_id bn, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The node is about to be replaced by its copy: the row follows the copy. False when memory is out. */
+bool sn_report_follow(sinter_report *r, const sn_model *m, sn_node_id from, sn_node_id to);
 /* Before a round: reasons of the last one may be replaced. After a pass: rows of nodes that are gone without a verdict
  * get one. */
 void sn_report_begin_round(sinter_report *r);

@@ -183,6 +183,16 @@ bool sn_report_bn_note(sinter_report *r, sn_node_id bn, const char *format, ...)
     return true;
 }
 
+bool sn_report_follow(sinter_report *r, const sn_model *m, sn_node_id from, sn_node_id to)
+{
+    sn_bn_record *record = sn_report_bn_of(r, from);
+    if (!record) return true;
+    if (!reserve_rows(r, m->n_nodes)) return false;
+    r->row_of[to] = r->row_of[from];
+    record->node = to;
+    return true;
+}
+
 void sn_report_begin_round(sinter_report *r)
 {
     for (size_t i = 0; i < r->n_bns; i++) r->bns[i].weight = SN_REASON_NONE;
