@@ -57,9 +57,8 @@ static sinter_status check_sparse(sn_prepare *p, const sn_sparse *s)
 {
     size_t count, size;
     const sinter_value *values = s->values, *indices = s->indices;
-    if (!values || !indices || values->dtype == SINTER_STRING || indices->dtype != SINTER_INT64) {
-        return sn_prepare_fail(p, SINTER_INVALID_MODEL,
-                               "attribute 'sparse_value': expected numeric values and int64 indices");
+    if (!values || !indices || indices->dtype != SINTER_INT64) {
+        return sn_prepare_fail(p, SINTER_INVALID_MODEL, "attribute 'sparse_value': expected values and int64 indices");
     }
     sinter_error why;
     if (sn_tensor_extent(values->dtype, &s->dims, &count, &size, &why) != SINTER_OK) {
@@ -125,7 +124,11 @@ static int64_t sparse_position(const sn_sparse *s, size_t count, size_t i)
 static sinter_status eval_sparse(sn_eval *x, const sn_sparse *s, sinter_value *out)
 {
     size_t element = sinter_dtype_size(out->dtype);
-    memset(out->data, 0, out->size);
+    if (out->dtype == SINTER_STRING) {
+        for (size_t i = 0; i < out->count; i++) ((sinter_string *)out->data)[i] = (sinter_string){"", 0};
+    } else {
+        memset(out->data, 0, out->size);
+    }
     for (size_t i = 0; i < s->values->count; i++) {
         int64_t at = sparse_position(s, out->count, i);
         if (at < 0) {

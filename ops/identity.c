@@ -100,6 +100,7 @@ static sinter_status eval_dropout(sn_eval *x)
     return sn_eval_copy(x, 0, in, &in->shape);
 }
 
+#define FLOATS "@float|float8e4m3fn|float8e4m3fnuz|float8e5m2|float8e5m2fnuz"
 #define DROPOUT(since, signature, flags)                                                                               \
     {                                                                                                                  \
         "", "Dropout", since, signature, flags, 0, sizeof(dropout_params), prepare_dropout, infer_dropout,             \
@@ -112,7 +113,7 @@ const sn_op sn_ops_identity[] = {
     DROPOUT(1, "data:T -> output:T, mask:T?; T=@float", SN_OP_INPLACE | SN_OP_RANDOM),
     DROPOUT(7, "data:T -> output:T, mask:T?; T=@float", SN_OP_VIEW | SN_OP_INPLACE),
     DROPOUT(10, "data:T -> output:T, mask:bool?; T=@float", SN_OP_VIEW | SN_OP_INPLACE),
-    DROPOUT(12, "data:T, ratio:R?, training_mode:bool? -> output:T, mask:bool?; T=@float|@float8, R=@float|@float8",
+    DROPOUT(12, "data:T, ratio:R?, training_mode:bool? -> output:T, mask:bool?; T=" FLOATS ", R=" FLOATS,
             SN_OP_INPLACE | SN_OP_RANDOM),
     {.name = NULL},
 };

@@ -393,7 +393,7 @@ const sn_op sn_ops_resize[] = {
     RESIZE("Upsample", 7, "X:T", SCALES_ATTRIBUTE),
     RESIZE("Upsample", 9, "X:T, scales:float", SCALES_SECOND),
     RESIZE("Resize", 10, "X:T, scales:float", SCALES_SECOND),
-    {"", "Resize", 11, "X:T, roi:R?, scales:float?, sizes:int64? -> Y:T; T=@all, R=@float", 0, ROI_SCALES_SIZES,
-     sizeof(resize_params), prepare_resize, infer_resize, eval_resize},
+    {"", "Resize", 11, "X:T, roi:R?, scales:float?, sizes:int64? -> Y:T; T=@all, R=float16|float|double", 0,
+     ROI_SCALES_SIZES, sizeof(resize_params), prepare_resize, infer_resize, eval_resize},
     {0},
 };

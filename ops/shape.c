@@ -491,6 +491,6 @@ const sn_op sn_ops_shape[] = {
      eval_unsqueeze},
     {"", "Unsqueeze", 13, "data:T, axes:int64 -> expanded:T; T=@every", SN_OP_VIEW, 0, LIST, prepare_unsqueeze,
      infer_unsqueeze, eval_unsqueeze},
-    {"", "Expand", 8, "input:T, shape:int64 -> output:T; T=@every", 0, 0, 0, NULL, infer_expand, eval_expand},
+    {"", "Expand", 8, "input:T, shape:int64 -> output:T; T=@all", 0, 0, 0, NULL, infer_expand, eval_expand},
     {.name = NULL},
 };

@@ -61,13 +61,14 @@ static bool constant_place(const sn_pass_context *x, sn_node_id node, const sint
 {
     const sn_node *n = &x->model->nodes[node];
     int offset = data->rank - k->shape.rank;
+    *out = (sn_place){SN_PLACE_UNIFORM, 1, 1};
+    if (k->shape.rank == 0 && sn_node_version(x->model, node) >= 7) return true; /* fits data of any rank */
     if (data->rank < 0 || offset < 0) return false;
     if (sn_node_version(x->model, node) < 7 && !sn_shape_eq(data, &k->shape)) {
         int64_t axis = sn_node_int(n, "axis", offset);
         if (sn_node_int(n, "broadcast", 0) == 0 || axis < 0 || axis > offset) return false;
         offset = (int)axis;
     }
-    *out = (sn_place){SN_PLACE_UNIFORM, 1, 1};
     for (int i = 0; i < k->shape.rank; i++) {
         if (k->shape.dims[i] == 1) continue;
         if (out->axis != SN_PLACE_UNIFORM || data->dims[offset + i] != k->shape.dims[i]) return false;

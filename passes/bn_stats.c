@@ -44,8 +44,9 @@ static bool is_deterministic(const sn_node *n)
     return true;
 }
 
-/* Is the value a constant, or computed from nothing but constants? Then folding constants makes it one: the decision must not
- * depend on whether that has happened yet. The budget bounds the nodes that are looked at. */
+/* Is the value a constant, or computed from nothing but constants and shapes? Then it is no statistic of a batch, and folding
+ * constants may make it one of them: the decision must not depend on whether that has happened yet. The budget bounds the nodes
+ * that are looked at. */
 static bool is_fixed(const sn_model *m, sn_value_id v, int *budget)
 {
     if (v == SN_NONE) return false;
@@ -53,6 +54,7 @@ static bool is_fixed(const sn_model *m, sn_value_id v, int *budget)
     sn_node_id p = m->values[v].producer;
     if (p == SN_NONE || --*budget < 0) return false;
     const sn_node *n = &m->nodes[p];
+    if (sn_node_is(n, "Shape") || sn_node_is(n, "Size")) return true;
     if (!is_deterministic(n)) return false;
     for (size_t i = 0; i < n->n_in; i++)
         if (n->in[i] != SN_NONE && !is_fixed(m, n->in[i], budget)) return false;
@@ -88,17 +90,11 @@ static const char *cannot_use_stored(const sn_model *m, sn_node_id node)
 static sinter_status rewrite_bn(sn_pass_context *x, sn_node_id node, tally *t)
 {
     sn_model *m = x->model;
-    sn_bn_record *record = sn_report_bn_of(x->report, node);
-    if (record && record->batch_statistics) {
-        /* Folding may since have turned the statistics into constants, which must not change what the model means. */
-        record->weight = SN_REASON_POLICY;
-        return SINTER_OK;
-    }
     const char *refusal = x->bn_stats == SINTER_BN_STATS_KEEP
                               ? "training-mode export: batch statistics kept (--bn-stats=keep)"
                               : cannot_use_stored(m, node);
     if (refusal) {
-        if (record) record->batch_statistics = true;
+        const sn_bn_record *record = sn_report_bn_of(x->report, node);
         if (record && record->reason.n == 0 &&
             !sn_report_add_note(x->report, "%s: %s", sn_pass_label(x, node), refusal))
             return sn_pass_no_memory(x);

@@ -20,7 +20,6 @@ typedef struct sn_bn_record { /* the report's row while it is being made; string
     sn_str into, into_op, reason;
     sn_str note; /* what the bn_stats policy did to it, to be put before the reason; or "" */
     int weight;  /* of the reason: see sn_reason */
-    bool batch_statistics;  /* the bn_stats policy has decided to keep them */
 } sn_bn_record;
 
 /* How telling a reason for keeping a BatchNormalization is. Several passes look at the same node; within a round of the

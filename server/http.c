@@ -4,7 +4,7 @@
  * does, and how that is met:
  *   - it does not see a client leave while suspended: prediction.c;
  *   - a response queued in the middle of a body is refused: body.c;
- *   - its timeout is about silence only: deadlines.h;
+ *   - its timeout is about silence only, and it may miss a client that leaves: deadlines.h;
  *   - URLs arrive unescaped, %2F too: the unescape callback does nothing, routes.c splits and then unescapes;
  *   - a panic aborts the process: instead the thread that met it is parked, the others go on and report the server as
  *     not live, so that it is restarted.
@@ -37,7 +37,7 @@ static enum MHD_Result send_response(sn_request *r)
     if (r->code == 503) MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (r->closes || atomic_load(&r->server->draining))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    sn_deadlines_set(&r->server->deadlines, r->connection, r->server->options.body_timeout);
+    sn_deadlines_answer(&r->server->deadlines, r->connection, r->server->options.body_timeout);
     enum MHD_Result result = MHD_queue_response(r->http, (unsigned)r->code, response);
     MHD_destroy_response(response);
     return result;
@@ -57,7 +57,7 @@ static enum MHD_Result begin(sn_server *s, struct MHD_Connection *http, const ch
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(http, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     r->connection = info ? info->socket_context : NULL;
     atomic_fetch_add(&s->in_flight, 1);
-    sn_deadlines_set(&s->deadlines, r->connection, s->options.body_timeout);
+    sn_deadlines_receive(&s->deadlines, r->connection, s->options.body_timeout);
     r->method = sn_arena_str(&r->arena, sn_str_of(method)).p;
     if (!r->method) return MHD_NO;
     if (!sn_body_expect(r)) return send_response(r);
@@ -102,7 +102,7 @@ static void on_completed(void *context, struct MHD_Connection *http, void **stat
     sn_request *r = *state;
     if (!r) return;
     *state = NULL;
-    sn_deadlines_set(&s->deadlines, r->connection, s->options.idle_timeout + s->options.header_timeout);
+    sn_deadlines_receive(&s->deadlines, r->connection, s->options.idle_timeout + s->options.header_timeout);
     sn_prediction_free(r);
     sn_body_free(r);
     sn_body_discharge(r);

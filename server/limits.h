@@ -9,6 +9,7 @@
 #define SN_DEFAULT_IDLE_TIMEOUT   75.0               /* longer than the keep-alive of common proxies */
 #define SN_DEFAULT_DRAIN_TIMEOUT  30.0               /* Kubernetes' own grace period */
 #define SN_DEFAULT_GRACE          1.0 /* SIGTERM: how long probes may see "not ready" before new connections stop */
+#define SN_HANG_UP_TIME           1.0 /* seconds to read what a client sent before it left */
 #define SN_CANCEL_TIME            5.0 /* seconds that cancelled requests get to be answered with 503 */
 
 #define SN_MAX_CONNECTIONS   4096               /* each is a descriptor and up to SN_CONNECTION_MEMORY */
@@ -16,8 +17,9 @@
 #define SN_CONNECTION_MEMORY ((size_t)64 << 10) /* request line, headers and I/O buffer of one connection */
 #define SN_FIRST_BODY_BUFFER ((size_t)16 << 10)
 #define SN_TRUSTED_BODY      ((size_t)1 << 20) /* a Content-Length up to this is allocated before the bytes arrive */
-#define SN_ALL_BODIES        ((size_t)1 << 30) /* all requests in flight together; at least two bodies, whatever their limit \
-                                                */
+#define SN_ALL_BODIES                                                                                                  \
+    ((size_t)1 << 30) /* all requests in flight together; at least two bodies, whatever their limit                    \
+                       */
 #define SN_DRAIN_BODY                                                                                                  \
     ((size_t)1 << 20) /* bytes of a too large chunked body that are read and dropped before the 413                    \
                        */

@@ -1,7 +1,7 @@
 /*
- * libmicrohttpd 0.9.75 does not see a client leave while its connection is suspended: the executor polls the socket
- * before it computes. A client that closed only its sending side counts as gone too, for from here the two look the
- * same.
+ * libmicrohttpd does not see a client leave while its connection is suspended: deadlines.c does, and nothing is
+ * computed for it any more. A client that closed only its sending side counts as gone too, for from here the two look
+ * the same.
  */
 #include "server/prediction.h"
 
@@ -9,8 +9,6 @@
 #include "server/protocol.h"
 #include "server/routes.h"
 #include "server/state.h"
-
-#include <poll.h>
 
 static void free_values(sinter_value **values, size_t n)
 {
@@ -25,25 +23,17 @@ void sn_prediction_free(sn_request *r)
     r->inputs = r->outputs = NULL;
 }
 
-static bool client_is_gone(const sn_request *r)
-{
-    if (!r->connection) return false;
-    struct pollfd p = {.fd = r->connection->fd, .events = POLLRDHUP};
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
-}
-
 static sinter_status run(sn_request *r, sinter_error *err)
 {
-    const bool *cancel = &r->server->cancelled;
-    if (client_is_gone(r)) return sn_fail(err, SINTER_CANCELLED, "the client closed the connection");
     sinter_run_options options = SINTER_RUN_OPTIONS_INIT;
-    options.cancel = cancel;
-    sinter_status status = __atomic_load_n(cancel, __ATOMIC_RELAXED)
+    options.cancel = r->connection ? &r->connection->hung_up : NULL;
+    sinter_status status = options.cancel && __atomic_load_n(options.cancel, __ATOMIC_RELAXED)
                                ? SINTER_CANCELLED
                                : sinter_session_run(r->served->session, (const sinter_value *const *)r->inputs,
                                                     r->outputs, r->wanted, &options, err);
-    if (status == SINTER_CANCELLED) return sn_fail(err, SINTER_BUSY, "the server is shutting down");
-    return status;
+    if (status != SINTER_CANCELLED) return status;
+    if (atomic_load(&r->server->cancelled)) return sn_fail(err, SINTER_BUSY, "the server is shutting down");
+    return sn_fail(err, SINTER_CANCELLED, "the client closed the connection");
 }
 
 static void predict(sn_request *r)
@@ -88,7 +78,7 @@ static void submit(sn_request *r)
 {
     sn_server *s = r->server;
     r->job = (sn_job){.queue = &r->served->queue, .execute = execute};
-    sn_deadlines_set(&s->deadlines, r->connection, 0);
+    sn_deadlines_pause(&s->deadlines, r->connection);
     MHD_suspend_connection(r->http); /* before the executor may resume it */
     if (sn_scheduler_submit(&s->scheduler, &r->job)) return;
     sn_queue_cancel(&r->served->queue);

@@ -86,7 +86,8 @@ static void drain(sn_server *s, const sigset_t *signals, int signal_number)
     size_t left = atomic_load(&s->in_flight);
     if (!left) return;
     sn_log(SN_LOG_WARNING, "%zu requests are cancelled at the end of the drain", left);
-    __atomic_store_n(&s->cancelled, true, __ATOMIC_RELAXED);
+    atomic_store(&s->cancelled, true);
+    sn_deadlines_hang_up_all(&s->deadlines);
     await_answers(s, signals, SN_CANCEL_TIME);
 }
 

@@ -17,7 +17,7 @@ typedef struct sn_server {
     sn_deadlines deadlines;
     struct MHD_Daemon *daemon;
     atomic_bool draining;     /* a signal asked to stop: not ready, and connections close with their answer */
-    bool cancelled;           /* the drain took too long: runs end, through sinter_run_options.cancel */
+    atomic_bool cancelled;    /* the drain took too long: runs end */
     atomic_bool panicked;     /* libmicrohttpd lost its footing: not live, to be restarted */
     atomic_size_t in_flight;  /* requests between their last header and their last byte sent */
     atomic_size_t body_bytes; /* of the bodies of all requests in flight */

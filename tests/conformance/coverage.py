@@ -41,7 +41,7 @@ LATER = [("Cast CastLike Constant Identity If Reshape Shape Size", {v: GREW[v] f
          ("AveragePool", {19: []}), ("Equal", {19: ["string"]}), ("ReduceMax", {20: ["bool"]}),
          ("Conv ConvTranspose LSTM GRU InstanceNormalization Elu HardSigmoid HardSwish MaxPool AveragePool "
           "GlobalAveragePool", {22: ["bfloat16"]}),
-         ("Dropout", {22: FLOAT8})]
+         ("Dropout", {22: FLOAT8 + GREW[22]})]
 LATER_INPUTS = {("Pad", 18): ("Tind", ["int32", "int64"]), ("ReduceMean", 18): ("tensor(int64)", None),
                 ("ReduceMax", 18): ("tensor(int64)", None)}
 NEW = {("GroupNormalization", 18): Schema(["T", "T", "T"], ["T"], {"T": FLOATS}),
@@ -172,15 +172,14 @@ def write_refused(schemas):
         version = max(schemas[op])
         schema = schemas[op][version]
         usual = {n: "float" if "float" in of else of[0] for n, of in schema.types.items()}
-        for variable in sorted(set(INPUTS_GIVEN.get(op, schema.inputs))):
+        inputs, attributes, outputs = max(CASES[op](version, usual), key=lambda case: len(case[0]))
+        ones = [[None if x is None else np.ones_like(x, int) for x in values] for values in (inputs, outputs)]
+        for variable in set(INPUTS_GIVEN.get(op, schema.inputs)[:len(inputs)]):
             taken = {t for s in schemas[op].values() for t in s.types.get(variable, [bare(variable)])}
-            inputs, attributes, outputs = next(iter(CASES[op](version, usual)))
-            case = [None if x is None else np.ones_like(x, int) for x in inputs], attributes, outputs
-            for t in sorted(set(DTYPES) - taken - ({"bool"} if op == "Not" else set())):
+            for t in set(DTYPES) - taken:
                 folders.append("-".join(["refused", op, str(version), variable, t]))
-                outputs_float = schema._replace(outputs=["float"])
-                renamed = outputs_float._replace(inputs=[t if v == variable else v for v in schema.inputs])
-                write_case(folders[-1], op, renamed, NEWEST, usual, case, False)
+                types = {**usual, variable: t}
+                write_case(folders[-1], op, schema, NEWEST, types, (ones[0], attributes, ones[1]), False)
     return folders
 
 
@@ -193,16 +192,18 @@ def run(folders, *options):
 def main():
     schemas = all_schemas()
     bad, n = [], 0
-    with tempfile.TemporaryDirectory(prefix="sinter-coverage-") as work:
+    # A hundred thousand small files: in memory where there is such a file system.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="sinter-coverage-", dir=memory) as work:
         os.chdir(work)
         for tolerance, folders in write_all(schemas).items():
-            log = run(folders, *TOLERANCES[tolerance], *sys.argv[1:])
+            log = run(folders, *TOLERANCES[tolerance], *(sys.argv[1:] or ["--threads", "1"]))
             bad += [line for line in log if not line.startswith("PASS ")]
             bad += ["only %d of %d cases were run" % (len(log), len(folders))] if len(log) != len(folders) else []
             n += len(folders)
         refused = write_refused(schemas)
         log = run(refused)
-        bad += ["not refused: " + line for line in log if "invalid model: " not in line]
+        bad += ["not refused: " + line for line in log if "invalid model: " not in line or "expected" not in line]
         bad += ["only %d of %d were refused" % (len(log), len(refused))] if len(log) != len(refused) else []
         os.chdir("/")
     print("\n".join(bad[:300]))

@@ -70,10 +70,12 @@ def pool(op):
     def case(v, t):
         x = sample(t["T"], 1, 2, 6)
         pairs = x.reshape(1, 2, 3, 2)
-        y = [pairs.max(3), pairs.argmax(3) + np.arange(0, 12, 2).reshape(1, 2, 3)] if op == "MaxPool" else [pairs.mean(3)]
+        y = [pairs.mean(3)]
+        if op == "MaxPool":
+            y = [pairs.max(3), pairs.argmax(3) + np.arange(0, 12, 2).reshape(1, 2, 3)][:1 + (v >= 8)]
         for rank in 1, 2, 3:
             shape = [2] + [1] * (rank - 1)
-            yield [spatial(x, rank)], {"kernel_shape": shape, "strides": shape}, [spatial(o, rank) for o in y[:1 + (v >= 8)]]
+            yield [spatial(x, rank)], {"kernel_shape": shape, "strides": shape}, [spatial(o, rank) for o in y]
     return case
 
 
@@ -106,7 +108,7 @@ def layer_norm(_, t):
 def group_norm(v, t):
     x = sample(t["T"], 1, 4, 3)
     y = normalize(x.reshape(1, 2, 6), 2).reshape(1, 4, 3)
-    scale, b = (np.array([2, 0.5]), np.array([1, -1])) if v < 21 else (np.array([2, 1, 0.5, -1]), np.array([1, -1, 0, 2]))
+    scale, b = np.array([[2, 0.5], [1, -1]] if v < 21 else [[2, 1, 0.5, -1], [1, -1, 0, 2]])
     per = 4 // len(scale)
     return one([x, scale, b], [y * scale.repeat(per)[:, None] + b.repeat(per)[:, None]], num_groups=2)
 
@@ -227,7 +229,8 @@ def constant(v, t):
         yield [], {word: numbers}, [x]
         yield [], {word[:-1]: numbers[0]}, [x[0]]
     if v >= 11 and t["T"] != "float8e8m0":
-        sparse = SparseTensorProto(values=tensor(t["T"], x, "values"), indices=tensor("int64", [0, 2, 5], "at"), dims=[2, 3])
+        values, indices = tensor(t["T"], x, "values"), tensor("int64", [0, 2, 5], "at")
+        sparse = SparseTensorProto(values=values, indices=indices, dims=[2, 3])
         zero = "" if t["T"] == "string" else 0
         yield [], {"sparse_value": sparse}, [np.array([x[0], zero, x[1], zero, zero, x[2]], x.dtype).reshape(2, 3)]
 
@@ -264,7 +267,8 @@ def move(f, shape, variable="T", **attributes):
 
 
 def move_by(f, shape, second, **attributes):
-    return lambda _, t: [([x, np.array(second)], attributes, [f(x, np.array(second))]) for x in [sample(t["T"], *shape)]]
+    second = np.array(second)
+    return lambda _, t: [([x, second], attributes, [f(x, second)]) for x in [sample(t["T"], *shape)]]
 
 
 CASES = {
@@ -277,14 +281,18 @@ CASES = {
     "Relu": unary(lambda x: np.maximum(x, 0)), "LeakyRelu": unary(lambda x: np.where(x < 0, 0.25 * x, x), alpha=0.25),
     "PRelu": lambda v, t: [([x, np.array([2])], {}, [np.where(x < 0, 2 * x, x)]) for x in [sample(t["T"], 2, 3)]],
     "Sigmoid": unary(sigmoid), "Tanh": unary(np.tanh), "Clip": clip,
-    "HardSigmoid": unary(lambda x: (0.2 * x + 0.5).clip(0, 1)), "HardSwish": unary(lambda x: x * (x / 6 + 0.5).clip(0, 1)),
-    "Elu": unary(lambda x: np.where(x < 0, np.exp(x) - 1, x)), "Gelu": unary(lambda x: x / 2 * (1 + erf(x / math.sqrt(2)))),
+    "HardSigmoid": unary(lambda x: (0.2 * x + 0.5).clip(0, 1)),
+    "HardSwish": unary(lambda x: x * (x / 6 + 0.5).clip(0, 1)),
+    "Elu": unary(lambda x: np.where(x < 0, np.exp(x) - 1, x)),
+    "Gelu": unary(lambda x: x / 2 * (1 + erf(x / math.sqrt(2)))),
     "Erf": unary(erf), "Softmax": softmax_case(softmax), "LogSoftmax": softmax_case(lambda x: np.log(softmax(x))),
     "MaxPool": pool("MaxPool"), "AveragePool": pool("AveragePool"),
     "GlobalAveragePool": move(lambda x: x.mean((2, 3), keepdims=True), (2, 2, 2, 3)),
-    "Add": binary(np.add, [[3, 2, 4], [1, 5, 6]], [1, 2, 1]), "Sub": binary(np.subtract, [[3, 2, 4], [1, 5, 6]], [1, 2, 1]),
+    "Add": binary(np.add, [[3, 2, 4], [1, 5, 6]], [1, 2, 1]),
+    "Sub": binary(np.subtract, [[3, 2, 4], [1, 5, 6]], [1, 2, 1]),
     "Mul": binary(np.multiply, [[3, 2, 4], [1, 5, 6]], [1, 2, 1]), "Div": binary(np.divide, [[4, 2], [8, 6]], [2, 1]),
-    "Pow": binary(np.power, [[3, 2, 4], [1, 5, 0]], [1, 3, 2]), "Sqrt": unary(lambda x: np.sqrt(np.where(x < 0, math.nan, x))),
+    "Pow": binary(np.power, [[3, 2, 4], [1, 5, 0]], [1, 3, 2]),
+    "Sqrt": unary(lambda x: np.sqrt(np.where(x < 0, math.nan, x))),
     "Not": unary(np.logical_not),
     "Equal": lambda v, t: [([x, x[::-1]], {}, [x == x[::-1]]) for x in [sample(t["T"], 4)]],
     "Where": lambda v, t: [([np.array([[True], [False]]), x, x[:, ::-1]], {}, [np.array([x[0], x[1, ::-1]])])
@@ -293,7 +301,8 @@ CASES = {
     "Flatten": flatten, "Reshape": move_by(lambda x, s: x.reshape(3, 2), (2, 3), [-1, 2]),
     "Transpose": move(lambda x: x.transpose(2, 0, 1), (2, 3, 2), perm=[2, 0, 1]),
     "Squeeze": axes_case(np.squeeze, (2, 1, 3)), "Unsqueeze": axes_case(np.expand_dims, (2, 3)),
-    "Concat": lambda v, t: [([x, x[:, :1]], {"axis": 1}, [np.concatenate([x, x[:, :1]], 1)]) for x in [sample(t["T"], 2, 3)]],
+    "Concat": lambda v, t: [([x, x[:, :1]], {"axis": 1}, [np.concatenate([x, x[:, :1]], 1)])
+                            for x in [sample(t["T"], 2, 3)]],
     "Slice": slice_case, "Split": split, "Gather": move_by(lambda x, i: x[:, i], (2, 3), [[2, 0]], axis=1),
     "Expand": move_by(lambda x, s: np.broadcast_to(x, (2, 2, 3)), (2, 1), [2, 1, 3]),
     "Shape": move(lambda x: np.array([2, 3]), (2, 3)), "Size": move(lambda x: np.array(6), (2, 3)),

@@ -72,12 +72,8 @@ class Client:
 class Raw:
     """A socket and just enough HTTP to read answers from it."""
 
-    def __init__(self, port, receive_buffer=None):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(PATIENCE)
-        self.socket.connect(("127.0.0.1", port))
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.buffer = b""
 
     def send(self, text):
@@ -145,13 +141,16 @@ class Server:
             self.stop()
         else:
             self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
             print(self.stderr(), file=sys.stderr)
+            self.errors.close()
 
     def client(self):
         return Client(self.port)
 
-    def raw(self, *arguments):
-        return Raw(self.port, *arguments)
+    def raw(self):
+        return Raw(self.port)
 
     def request(self, *arguments):
         """On a connection of its own."""
@@ -179,6 +178,7 @@ class Server:
         code = self.process.wait(PATIENCE)
         self.process.stdout.close()
         errors = self.stderr()
+        self.errors.close()
         assert code == 0, f"exit code {code}, stderr: {errors}"
         assert not SANITIZER_REPORT.search(errors), f"stderr: {errors}"
         return errors
@@ -187,11 +187,25 @@ class Server:
         """Fails when the server is gone already."""
         assert self.process.poll() is None, f"the server ended with {self.process.poll()}, stderr: {self.stderr()}"
         self.signal()
+        time.sleep(0.1)
+        self.signal()  # ends the wait for balancers; were it too early, it would only be slower
         return self.wait()
 
     def status(self, key):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
             return int(re.search(rf"^{key}:\s+(\d+)", file.read(), re.M).group(1))
+
+    def connections(self):
+        """How many it holds open, those that the client closed included."""
+        held = set()
+        for name in os.listdir(f"/proc/{self.process.pid}/fd"):
+            try:
+                held.add(os.readlink(f"/proc/{self.process.pid}/fd/{name}"))
+            except FileNotFoundError:
+                pass
+        with open(f"/proc/{self.process.pid}/net/tcp", encoding="ascii") as file:
+            rows = [line.split() for line in file][1:]
+        return sum(f"socket:[{row[9]}]" in held and row[3] != "0A" for row in rows)
 
     def cpu_seconds(self):
         with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:

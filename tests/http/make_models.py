@@ -25,7 +25,8 @@ def types():
     """Echoes one input of every type."""
     names = [t.lower() for t in TYPES]
     save("types", [helper.make_node("Identity", [n], [n + "_out"]) for n in names],
-         [value(n, t, ["N"]) for n, t in zip(names, TYPES)], [value(n + "_out", t, ["N"]) for n, t in zip(names, TYPES)])
+         [value(n, t, ["N_" + n]) for n, t in zip(names, TYPES)],
+         [value(n + "_out", t, ["N_" + n]) for n, t in zip(names, TYPES)])
 
 
 def arithmetic():

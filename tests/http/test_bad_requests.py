@@ -197,9 +197,8 @@ def setUpModule():
 
 def tearDownModule():
     for server in (ab, digits):
-        server.signal()
-    for server in (ab, digits):
-        server.wait()
+        server.stop()
+
 
 
 class BadRequests(unittest.TestCase):

@@ -61,7 +61,9 @@ class Concurrency(unittest.TestCase):
 
     def test_many_open_connections(self):
         opened = [self.server.raw() for _ in range(400)]
-        self.ask(self.server.client(), 8)
+        client = self.server.client()
+        self.ask(client, 8)
+        client.close()
         for raw in opened[::40]:
             raw.send("GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertEqual(raw.answer().code, 200)

@@ -20,9 +20,8 @@ def setUpModule():
 
 def tearDownModule():
     for server in (digits, arithmetic, slow):
-        server.signal()
-    for server in (digits, arithmetic, slow):
-        server.wait()
+        server.stop()
+
 
 
 def nested(flat, shape):

@@ -53,7 +53,7 @@ class Shutdown(unittest.TestCase):
 
     def test_running_and_queued_requests_are_finished(self):
         server = Server(harness.model("slow"), "--threads", "1")
-        n = harness.slow_size(server, 1)
+        n = harness.slow_size(server, 0.5)
         calls = []
         for _ in range(3):
             calls.append(Background(server.post, SLOW, slow_body(n)))

@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from numpy_ops import BINARY, batch_norm, conv, conv_transpose, per_channel
+
 np.seterr(all="ignore")
 
 DTYPES = {np.float32: 70, np.float64: 20, np.float16: 10}  # and how often
@@ -20,53 +22,6 @@ LARGEST = 4.0  # values beyond this are scaled down, to keep absolute errors com
 Value = collections.namedtuple("Value", "name array plain trail dtype", defaults=[False, None, None])
 # plain: a constant, also for the optimizer. trail: names of the values since a linear operator that is free to absorb
 # what follows, or None; each of them must have one reader for a fold to be due.
-
-
-# ----------------------------------------------------------------------------------------------------- the oracle
-
-def taps(kernel):
-    return itertools.product(*map(range, kernel))
-
-
-def conv(x, w, b, strides, dilations, begin, end, group):
-    x = np.pad(x, [(0, 0), (0, 0)] + list(zip(begin, end)))
-    kernel = w.shape[2:]
-    out = [(x.shape[2 + i] - (k - 1) * dilations[i] - 1) // strides[i] + 1 for i, k in enumerate(kernel)]
-    y = np.zeros((x.shape[0], w.shape[0], *out))
-    m, c = w.shape[0] // group, w.shape[1]
-    for tap in taps(kernel):
-        window = tuple(slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, o, s in zip(tap, dilations, out, strides))
-        for g in range(group):
-            part = x[(slice(None), slice(g * c, (g + 1) * c)) + window]
-            y[:, g * m:(g + 1) * m] += np.einsum("nc...,mc->nm...", part, w[(slice(g * m, (g + 1) * m), slice(None)) + tap])
-    return y if b is None else y + per_channel(b, y.ndim)
-
-
-def conv_transpose(x, w, b, strides, dilations, begin, end, group):
-    kernel, size = w.shape[2:], x.shape[2:]
-    full = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(size, strides, kernel, dilations)]
-    m, c = w.shape[1], w.shape[0] // group
-    y = np.zeros((x.shape[0], m * group, *full))
-    for tap in taps(kernel):
-        window = tuple(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(tap, dilations, size, strides))
-        for g in range(group):
-            y[(slice(None), slice(g * m, (g + 1) * m)) + window] += np.einsum(
-                "nc...,cm->nm...", x[:, g * c:(g + 1) * c], w[(slice(g * c, (g + 1) * c), slice(None)) + tap])
-    y = y[(slice(None), slice(None)) + tuple(slice(p, n - q) for p, q, n in zip(begin, end, full))]
-    return y if b is None else y + per_channel(b, y.ndim)
-
-
-def per_channel(v, rank):
-    return v.reshape([1, -1] + [1] * (rank - 2))
-
-
-def batch_norm(x, scale, bias, mean, var, epsilon):
-    s, b, m, v = (per_channel(p, x.ndim) for p in (scale, bias, mean, var))
-    s = s / np.sqrt(v + np.float32(epsilon))
-    return x * s + (b - m * s)
-
-
-BINARY = {"Mul": np.multiply, "Add": np.add, "Sub": np.subtract, "Div": np.divide}
 
 
 # ----------------------------------------------------------------------------------------------------- the model
@@ -92,7 +47,7 @@ class Model:
         self.inputs, self.data, self.outputs, self.functions = [], {}, [], {}
         self.uses, self.counter = collections.Counter(), itertools.count()
         self.bns, self.must_fold, self.done = 0, [], False
-        self.saved = []
+        self.saved, self.taken = [], set()
 
     def chance(self, p):
         return self.rng.random() < p
@@ -121,14 +76,16 @@ class Model:
     def initializer(self, array, scope=None, listed=False):
         """Listed among the inputs it is a default that callers may override, from IR 4 on; before, all are listed."""
         scope = scope or self.scope
-        name = self.fresh("w") if self.chance(0.9) else f"{self.last_label()}.bias{next(self.counter)}"
+        name = self.fresh("w")
+        if scope.nodes and self.chance(0.1) and scope.nodes[-1].name not in ("", "same"):
+            name = f"{scope.nodes[-1].name}.bias"  # what the optimizer would call a new bias
+            if name in self.taken:
+                name = self.fresh("w")
+            self.taken.add(name)
         scope.initializers.append(numpy_helper.from_array(array, name))
         if scope is self.main and (listed or self.ir < 4):
             self.inputs.append(info(name, array.dtype, array.shape))
         return Value(name, widen(array), not listed or self.ir < 4 or self.freeze, dtype=array.dtype.type)
-
-    def last_label(self):
-        return self.scope.nodes[-1].name if self.scope.nodes else "n"
 
     def const(self, array, dtype=None):
         dtype = dtype or self.dtype
@@ -152,10 +109,9 @@ class Model:
             return value._replace(plain=half.plain, dtype=dtype)
         if kind == "fed" and np.isfinite(array).all():
             return self.input(array, dtype, list(array.shape))
-        return self.keep(self.initializer(array, self.main if kind in ("outer", "listed") else None, kind == "listed"), kind)
-
-    def keep(self, value, kind):
-        (self.main if kind in ("outer", "listed") else self.scope).shared.append(value)
+        scope = self.main if kind in ("outer", "listed") else self.scope
+        value = self.initializer(array, scope, kind == "listed")
+        scope.shared.append(value)
         return value
 
     def node(self, op, inputs, array, outputs=1, name=None, domain="", **attributes):
@@ -294,7 +250,7 @@ def move_matmul(m, x):
 
 # What may be wrong with statistics: which parameter, of one channel, and its value.
 FLAWS = [("var", 0.0), ("var", -0.5), ("var", np.nan), ("var", np.inf), ("mean", np.nan), ("mean", np.inf),
-         ("scale", np.inf), ("bias", np.nan), ("scale", 0.0), ("scale", 3e38), ("bias", 3e38)]
+         ("scale", np.inf), ("bias", np.nan), ("scale", 0.0), ("scale", 1e36), ("bias", 1e36)]
 
 
 def bn_parameters(m, x, flawed):
@@ -335,7 +291,7 @@ def move_bn(m, x):
         m.done = True
     ok = not flawed and m.dtype != np.float16 and all(v.plain for v in p)
     out = follow(x, out, ok)
-    if out.trail is not None and name == unique:
+    if out.trail is not None and name == unique and not m.blind:
         m.must_fold.append((name, x.trail))
     return out
 
@@ -489,6 +445,15 @@ def move_tap(m, x):
     return x
 
 
+def move_detour(m, x):
+    """A linear operator and a BatchNormalization, in either order, with layout operators between."""
+    moves = [LINEAR, *[LAYOUT] * m.rng.choice([1, 1, 2]), [move_bn]]
+    for choose in moves if m.chance(0.6) else reversed(moves):
+        usable = [move for move in choose if x.array.ndim in RANKS[move]]
+        x = m.rng.choice(usable)(m, x) if usable and x.array.size <= 2000 else x
+    return x
+
+
 # weight, move, ranks it takes, and what else it needs of the model
 MOVES = [
     (34, move_bn, range(2, 6), None),
@@ -497,6 +462,7 @@ MOVES = [
     (9, move_conv_transpose, range(3, 6), None),
     (20, move_gemm, range(2, 3), None),
     (14, move_matmul, range(2, 6), None),
+    (14, move_detour, range(2, 6), None),
     (4, move_function, range(3, 6), lambda m: m.ir >= 8),
     (3, move_if, range(2, 6), lambda m: m.ir >= 4),
     (4, move_relu, range(1, 6), None),
@@ -509,6 +475,9 @@ MOVES = [
     (3, move_residual, range(2, 6), None),
     (2, move_tap, range(1, 6), None),
 ]
+RANKS = {move: ranks for _, move, ranks, _ in MOVES}
+LINEAR = [move_conv, move_gemm, move_matmul, move_matmul]
+LAYOUT = [move_transpose, move_transpose, move_reshape, move_flatten, move_unsqueeze, move_squeeze]
 
 
 def generate(seed):

@@ -6,6 +6,7 @@
 """
 import argparse
 import concurrent.futures
+import itertools
 import json
 import os
 import pathlib
@@ -21,6 +22,8 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing}; needs the Debian packages python3-numpy and python3-onnx")
     sys.exit(77)
+
+sys.dont_write_bytecode = True  # nothing is left in the source tree
 
 from graph_walk import generate
 
@@ -128,6 +131,35 @@ RUNS = [("in", "--optimize=off", "--reference"), ("out", "--optimize=off", "--re
         ("in", "--optimize=on")]
 
 
+def link_case(folder):
+    """sinter test prints the last part of a path: let it be the index."""
+    link = folder.parent / f"{folder.parent.name}.{folder.name}"
+    if not link.exists():
+        link.symlink_to(folder.name)
+    return link
+
+
+def optimize_all(sinter, root, models):
+    def check(i):
+        proto = models[i].proto()
+        if not models[i].blind:  # the checker wants shapes
+            onnx.checker.check_model(proto)
+        return [f"{i}: {p}" for p in check_model(sinter, root / str(i), models[i], proto)]
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return [p for found in pool.map(check, models) for p in found]
+
+
+def run_all(sinter, root, models):
+    problems = []
+    for (what, *mode), dtype in itertools.product(RUNS, TYPES):
+        folders = [root / str(i) / what for i, m in models.items() if m.dtype == dtype]
+        links = [link_case(f) for f in folders if (f / "model.onnx").exists()]
+        if links:
+            problems += [f"{what} {p}" for p in run_cases(sinter, links, dtype, *mode)]
+    return problems
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=1)
@@ -136,40 +168,17 @@ def main():
     parser.add_argument("--only", type=int, help="just the model of this index")
     a = parser.parse_args()
     sinter = os.environ.get("SINTER", "sinter")
-    root = pathlib.Path(a.keep or tempfile.mkdtemp(prefix="random_graphs."))
     models = {i: generate(a.seed * 1000003 + i) for i in ([a.only] if a.only is not None else range(a.count))}
-    problems = []
-
-    def check(i):
-        proto = models[i].proto()
-        if not models[i].blind:  # the checker wants shapes
-            onnx.checker.check_model(proto)
-        return [f"{i}: {p}" for p in check_model(sinter, root / str(i), models[i], proto)]
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for found in pool.map(check, models):
-            problems += found
-    for what, *mode in RUNS:
-        for dtype in TYPES:
-            folders = [root / str(i) / what for i, m in models.items()
-                       if m.dtype == dtype and (root / str(i) / what / "model.onnx").exists()]
-            named = [link_case(f) for f in folders]
-            if named:
-                problems += [f"{what} {p}" for p in run_cases(sinter, named, dtype, *mode)]
+    root = pathlib.Path(a.keep or tempfile.mkdtemp(prefix="random_graphs."))
+    try:
+        problems = optimize_all(sinter, root, models) + run_all(sinter, root, models)
+    finally:
+        if not a.keep:
+            shutil.rmtree(root)
     print("\n".join(problems))
     bns, due = sum(m.bns for m in models.values()), sum(len(m.must_fold) for m in models.values())
     print(f"seed {a.seed}: {len(models)} models, {bns} BatchNormalizations, {due} in plain chains; {len(problems)} problems")
-    if not a.keep:
-        shutil.rmtree(root)
     return 1 if problems else 0
-
-
-def link_case(folder):
-    """sinter test prints the last part of a path: let it be the index."""
-    link = folder.parent / f"{folder.parent.name}.{folder.name}"
-    if not link.exists():
-        link.symlink_to(folder.name)
-    return link
 
 
 if __name__ == "__main__":

@@ -109,6 +109,45 @@ static void test_statistics_behind_identity(void **state)
     kit_free(m, r);
 }
 
+/* The mean comes from a shape, the variance from a constant: neither is a constant yet, neither is a statistic of the batch. */
+static sn_model *computed_model(void)
+{
+    sn_model *m = kit_model(15);
+    kit_input(m, "x", SINTER_FLOAT, "N,3,6,6");
+    kit_input(m, "four", SINTER_FLOAT, "4");
+    kit_init(m, "w", "4,3,3,3");
+    const char *names[] = {"s", "b", "half_var"};
+    for (int i = 0; i < 3; i++) kit_init_of(m, names[i], SINTER_FLOAT, "4", 0.5, 1.5);
+    kit_node(m, "Shape", "four", "shape");
+    kit_node(m, "ConstantOfShape", "shape", "mean");
+    kit_node(m, "Add", "half_var,half_var", "var");
+    kit_node(m, "Conv", "x,w", "c");
+    sn_node_id bn = kit_node(m, "BatchNormalization", "c,s,b,mean,var", "y");
+    assert_true(sn_set_attr_int(m, bn, "training_mode", 1));
+    kit_output(m, "y");
+    return m;
+}
+
+/* The policy must not depend on whether constants have been folded: it is also applied alone, before models run as they are. */
+static void test_statistics_of_constants(void **state)
+{
+    (void)state;
+    sn_model *m = computed_model();
+    sinter_report *r = NULL;
+    assert_int_equal(sinter_model_apply_bn_stats((sinter_model *)m, SINTER_BN_STATS_EVAL, &r, NULL), SINTER_OK);
+    assert_string_equal(sinter_report_bn(r, 0).reason, "exported in training mode, rewritten to its running statistics");
+    kit_free(NULL, r);
+    r = kit_optimize_same(m, NULL, 1e-4);
+    assert_int_equal(sinter_report_bn(r, 0).verdict, SINTER_BN_FOLDED);
+    kit_free(m, r);
+
+    m = computed_model();
+    r = kit_optimize(m, NULL);
+    assert_int_equal(sinter_report_bn(r, 0).verdict, SINTER_BN_FOLDED);
+    assert_int_equal(sinter_report_note_count(r), 1);
+    kit_free(m, r);
+}
+
 static void test_untrained(void **state)
 {
     (void)state;
@@ -162,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_computed_statistics),
         cmocka_unit_test(test_statistics_are_read),
         cmocka_unit_test(test_statistics_behind_identity),
+        cmocka_unit_test(test_statistics_of_constants),
         cmocka_unit_test(test_untrained),
         cmocka_unit_test(test_dropout),
     };

@@ -118,6 +118,36 @@ static void test_if_is_decided(void **state)
     }
 }
 
+/* A BatchNormalization in the branch that is taken keeps its row; the one in the other branch is not needed. */
+static void test_batch_norm_in_branch(void **state)
+{
+    (void)state;
+    sn_model *m = kit_model(13);
+    kit_input(m, "x", SINTER_FLOAT, "N,4,3");
+    kit_init_of(m, "cond", SINTER_BOOL, "", 1.0, 1.0);
+    kit_init(m, "w", "4,4,1");
+    const char *names[] = {"s", "b", "mean", "var"};
+    for (int i = 0; i < 4; i++) kit_init_of(m, names[i], SINTER_FLOAT, "4", 0.5, 1.5);
+    kit_node(m, "Conv", "x,w", "c");
+    sn_node_id node = kit_node(m, "If", "cond", "y");
+    kit_output(m, "y");
+    const char *attrs[] = {"then_branch", "else_branch"}, *outputs[] = {"then_y", "else_y"};
+    for (int i = 0; i < 2; i++) {
+        sn_graph_id g = sn_add_graph(m, node);
+        kit_node_in(m, g, "BatchNormalization", "c,s,b,mean,var", outputs[i]);
+        assert_true(sn_add_output(m, g, kit_find(m, g, outputs[i])));
+        sn_attr a = {.name = sn_str_of(attrs[i]), .type = SN_ATTR_GRAPH, .count = 1, .graph = g};
+        assert_true(sn_set_attr(m, node, &a));
+    }
+    sinter_report *r = kit_optimize(m, NULL);
+    assert_int_equal(sinter_report_bn_count(r), 2);
+    assert_string_equal(sinter_report_bn(r, 0).name, "op_then_y");
+    assert_string_equal(sinter_report_bn(r, 0).into, "op_c");
+    assert_string_equal(sinter_report_bn(r, 1).into, "");
+    assert_int_equal(kit_count(m, "BatchNormalization"), 0);
+    kit_free(m, r);
+}
+
 static void test_identities(void **state)
 {
     (void)state;
@@ -193,7 +223,7 @@ int main(void)
         cmocka_unit_test(test_constant_chain), cmocka_unit_test(test_shape_of_known),
         cmocka_unit_test(test_not_folded),     cmocka_unit_test(test_if_is_decided),
         cmocka_unit_test(test_identities),     cmocka_unit_test(test_not_identities),
-        cmocka_unit_test(test_dead),
+        cmocka_unit_test(test_dead),           cmocka_unit_test(test_batch_norm_in_branch),
     };
     return cmocka_run_group_tests_name("cleanup", tests, NULL, NULL);
 }

@@ -132,6 +132,26 @@ static void test_sparse_constants_are_densified(void **state)
     sn_model_destroy(m);
 }
 
+static void test_sparse_strings_are_empty_elsewhere(void **state)
+{
+    (void)state;
+    const sn_shape dims = {.rank = 1, .dims = {3}};
+    sinter_value *text, *out;
+    assert_int_equal(sinter_tensor_create_strings(1, (int64_t[]){1}, &(sinter_string){"word", 4}, &text, NULL),
+                     SINTER_OK);
+    sn_model *m = new_model(13);
+    sn_node_id n = constant_node(m);
+    sparse_attr(m, n, text, int_list(INTS(1)), &dims);
+    assert_int_equal(evaluate(m, n, NULL, &out, NULL), SINTER_OK);
+    const sinter_string *s = out->data;
+    assert_int_equal(out->dtype, SINTER_STRING);
+    assert_int_equal(s[0].size + s[2].size, 0);
+    assert_int_equal(s[1].size, 4);
+    assert_memory_equal(s[1].data, "word", 4);
+    sinter_value_release(out);
+    sn_model_destroy(m);
+}
+
 /* ---------------------------------------------------------------------------------------------------- ConstantOfShape
  */
 
@@ -275,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_constant_numbers_and_strings),
         cmocka_unit_test(test_constant_must_hold_exactly_one_value),
         cmocka_unit_test(test_sparse_constants_are_densified),
+        cmocka_unit_test(test_sparse_strings_are_empty_elsewhere),
         cmocka_unit_test(test_constant_of_shape),
         cmocka_unit_test(test_constant_of_shape_is_known),
         cmocka_unit_test(test_dropout_passes_its_input_on),
