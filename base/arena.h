@@ -21,7 +21,7 @@ void sn_arena_free(sn_arena *a); /* leaves an empty arena */
 /* Zeroed, aligned to 16; NULL when memory is out. Size 0 gives a valid pointer. */
 void *sn_arena_alloc(sn_arena *a, size_t size);
 void *sn_arena_calloc(sn_arena *a, size_t count, size_t size); /* checks the product */
-#define SN_ARENA_NEW(a, type) ((type *)sn_arena_alloc((a), sizeof(type)))
+#define SN_ARENA_NEW(a, type)          ((type *)sn_arena_alloc((a), sizeof(type)))
 #define SN_ARENA_ARRAY(a, type, count) ((type *)sn_arena_calloc((a), (count), sizeof(type)))
 
 /* Copies; the result is NUL-terminated. .p is NULL when memory is out. */

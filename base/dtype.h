@@ -1,7 +1,7 @@
 /*
  * Element types: one table row each, and the conversions of the small floating-point formats.
- * Formats: IEEE 754 binary16; bfloat16; OCP FP8 E4M3/E5M2 and their FNUZ variants (ONNX docs, "Float stored in 8 bits");
- * OCP MX E2M1 and E8M0.
+ * Formats: IEEE 754 binary16; bfloat16; OCP FP8 E4M3/E5M2 and their FNUZ variants (ONNX docs, "Float stored in 8
+ * bits"); OCP MX E2M1 and E8M0.
  */
 #ifndef SN_BASE_DTYPE_H
 #define SN_BASE_DTYPE_H
@@ -11,7 +11,7 @@
 
 typedef enum sn_dtype_class {
     SN_CLASS_NONE,
-    SN_CLASS_FLOAT,   /* all floating-point formats, float8 and smaller included */
+    SN_CLASS_FLOAT, /* all floating-point formats, float8 and smaller included */
     SN_CLASS_SIGNED,
     SN_CLASS_UNSIGNED,
     SN_CLASS_BOOL,
@@ -20,17 +20,20 @@ typedef enum sn_dtype_class {
 } sn_dtype_class;
 
 typedef struct sn_dtype_info {
-    const char *name;      /* ONNX, lower case */
-    const char *oip;       /* Open Inference Protocol datatype ("FP32", "BYTES"); NULL: none */
-    const char *npy;       /* numpy descriptor without byte order ("f4"); NULL: none */
-    uint8_t size;          /* bytes in memory */
-    uint8_t bits;          /* bits in files: 4 and 2 for the packed types */
+    const char *name; /* ONNX, lower case */
+    const char *oip;  /* Open Inference Protocol datatype ("FP32", "BYTES"); NULL: none */
+    const char *npy;  /* numpy descriptor without byte order ("f4"); NULL: none */
+    uint8_t size;     /* bytes in memory */
+    uint8_t bits;     /* bits in files: 4 and 2 for the packed types */
     sn_dtype_class klass;
 } sn_dtype_info;
 
 extern const sn_dtype_info sn_dtypes[SINTER_DTYPE_COUNT];
 
-static inline bool sn_dtype_valid(int64_t dtype) { return dtype > SINTER_UNDEFINED && dtype < SINTER_DTYPE_COUNT; }
+static inline bool sn_dtype_valid(int64_t dtype)
+{
+    return dtype > SINTER_UNDEFINED && dtype < SINTER_DTYPE_COUNT;
+}
 #define SN_DTYPE_BIT(dtype) (UINT32_C(1) << (dtype))
 
 float sn_half_to_float(uint16_t h);

@@ -6,7 +6,7 @@
 
 /* A file being written under a temporary name in the target's own folder. */
 typedef struct sn_file_writer {
-    char *path;      /* the final name */
+    char *path; /* the final name */
     char *temporary;
     int fd;
     uint64_t written;
@@ -21,7 +21,8 @@ void sn_file_writer_close(sn_file_writer *w);
 
 /* Convenience: the whole file at once. */
 SINTER_CHECK sinter_status sn_file_save(const char *path, const void *bytes, size_t size, sinter_error *err);
-/* Reads a regular file of at most `limit` bytes; NUL-terminated, *bytes is the caller's to sn_free. NOT_FOUND, TOO_LARGE. */
+/* Reads a regular file of at most `limit` bytes; NUL-terminated, *bytes is the caller's to sn_free. NOT_FOUND,
+ * TOO_LARGE. */
 SINTER_CHECK sinter_status sn_file_load(const char *path, size_t limit, char **bytes, size_t *size, sinter_error *err);
 
 /* Joins the folder that holds `path` with `name` (heap; sn_free). NULL when memory is out. */

@@ -29,17 +29,17 @@ static inline sinter_status sn_status_after(int set, sinter_status code)
 }
 
 /* Propagates a failure. */
-#define SN_TRY(expression)                                                                                           \
-    do {                                                                                                             \
-        sinter_status sn_try_status_ = (expression);                                                                 \
-        if (sn_try_status_ != SINTER_OK) return sn_try_status_;                                                      \
+#define SN_TRY(expression)                                                                                             \
+    do {                                                                                                               \
+        sinter_status sn_try_status_ = (expression);                                                                   \
+        if (sn_try_status_ != SINTER_OK) return sn_try_status_;                                                        \
     } while (0)
 
 /* The same where something must be released first: jumps to `label` with the status in `status`. */
-#define SN_TRY_GOTO(status, label, expression)                                                                       \
-    do {                                                                                                             \
-        (status) = (expression);                                                                                     \
-        if ((status) != SINTER_OK) goto label;                                                                       \
+#define SN_TRY_GOTO(status, label, expression)                                                                         \
+    do {                                                                                                               \
+        (status) = (expression);                                                                                       \
+        if ((status) != SINTER_OK) goto label;                                                                         \
     } while (0)
 
 #endif

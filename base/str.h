@@ -16,11 +16,20 @@ typedef struct sn_str {
 } sn_str;
 
 #define SN_STR(literal) ((sn_str){(literal), sizeof(literal) - 1})
-#define SN_STR_ARG(s) (int)((s).n > 200 ? 200 : (s).n), (s).p
+#define SN_STR_ARG(s)   (int)((s).n > 200 ? 200 : (s).n), (s).p
 
-static inline sn_str sn_str_of(const char *s) { return s ? (sn_str){s, strlen(s)} : (sn_str){"", 0}; }
-static inline bool sn_str_eq(sn_str a, sn_str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
-static inline bool sn_str_is(sn_str a, const char *b) { return sn_str_eq(a, sn_str_of(b)); }
+static inline sn_str sn_str_of(const char *s)
+{
+    return s ? (sn_str){s, strlen(s)} : (sn_str){"", 0};
+}
+static inline bool sn_str_eq(sn_str a, sn_str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+static inline bool sn_str_is(sn_str a, const char *b)
+{
+    return sn_str_eq(a, sn_str_of(b));
+}
 
 /* A growing text on the heap. On lack of memory it turns `failed` and ignores what follows: check once, at the end. */
 typedef struct sn_text {

@@ -1,9 +1,9 @@
 /*
  * sinter_value: what flows between operators at run time. (The *edges* of a graph are sn_value, in graph/graph.h.)
  *
- * A tensor's bytes are in `block` (refcounted, possibly shared or read-only), or are borrowed (block == NULL): memory of a
- * run's arena, or of the caller. Element i of a string tensor is a sinter_string whose characters belong to the same
- * block, or to `strings`.
+ * A tensor's bytes are in `block` (refcounted, possibly shared or read-only), or are borrowed (block == NULL): memory
+ * of a run's arena, or of the caller. Element i of a string tensor is a sinter_string whose characters belong to the
+ * same block, or to `strings`.
  */
 #ifndef SN_BASE_VALUE_H
 #define SN_BASE_VALUE_H
@@ -18,12 +18,12 @@ struct sinter_value {
     sinter_kind kind;
     /* SINTER_KIND_TENSOR */
     sinter_dtype dtype;
-    sn_shape shape;      /* always static */
-    size_t count;        /* elements */
-    size_t size;         /* bytes in memory */
-    void *data;          /* never NULL, also when size is 0 */
-    sn_block *block;     /* owner of data, or NULL: borrowed */
-    sn_block *strings;   /* owner of the characters of a string tensor, when they are not in `block`; may be NULL */
+    sn_shape shape;    /* always static */
+    size_t count;      /* elements */
+    size_t size;       /* bytes in memory */
+    void *data;        /* never NULL, also when size is 0 */
+    sn_block *block;   /* owner of data, or NULL: borrowed */
+    sn_block *strings; /* owner of the characters of a string tensor, when they are not in `block`; may be NULL */
     /* containers: an owned array of owned references */
     sinter_value **items;
     size_t n_items;
@@ -48,11 +48,14 @@ SINTER_CHECK sinter_status sn_tensor_extent(sinter_dtype dtype, const sn_shape *
 
 /* A deep copy that owns everything (also the characters of strings). */
 SINTER_CHECK sinter_status sn_value_copy(const sinter_value *v, sinter_value **out, sinter_error *err);
-/* Copies elements, strings' characters included, into dst, which has the same dtype and count. For strings dst gains its own
- * `strings` block. */
+/* Copies elements, strings' characters included, into dst, which has the same dtype and count. For strings dst gains
+ * its own `strings` block. */
 SINTER_CHECK sinter_status sn_tensor_copy_into(sinter_value *dst, const sinter_value *src, sinter_error *err);
 
 /* An integer tensor (int32 or int64, any shape) as int64; NULL-safe readers for small tensors. */
-static inline int64_t sn_tensor_int(const sinter_value *v, size_t i) { return sn_load_int64(v->dtype, v->data, i); }
+static inline int64_t sn_tensor_int(const sinter_value *v, size_t i)
+{
+    return sn_load_int64(v->dtype, v->data, i);
+}
 
 #endif

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Peak memory of load + optimize + save, and of a session with one run, as multiples of the model file's size.
-#   bench/memory.sh MODEL.onnx INPUT.npy        e.g. bench/export_models.py /tmp/m vgg16_bn; bench/memory.sh /tmp/m/vgg16_bn.*
+#   bench/memory.sh MODEL.onnx INPUT.npy        e.g. bench/export_models.py DIR vgg16_bn; bench/memory.sh DIR/vgg16_bn.*
 # Needs GNU time (package time).
 set -euo pipefail
 sinter=${SINTER:-$(dirname "$0")/../build/release/sinter}

@@ -63,7 +63,8 @@ static sinter_status run_side(side *s, const char *which, sinter_error *err)
     return status == SINTER_OK ? SINTER_OK : sn_context(err, status, "running the model %s", which);
 }
 
-/* 16-bit types round every intermediate result, which folding makes fewer of: their outputs move by some of these roundings. */
+/* 16-bit types round every intermediate result, which folding makes fewer of: their outputs move by some of these
+ * roundings. */
 static void set_tolerance(sn_verify_row *row, sinter_dtype dtype)
 {
     row->rtol = dtype == SINTER_BFLOAT16 ? 1e-1 : (dtype == SINTER_FLOAT16 ? 1e-2 : 1e-4);

@@ -34,8 +34,8 @@ sn_value_id sn_add_initializer(sn_model *m, sn_graph_id graph, sn_str hint, sint
 /* Replaces the tensor of an initializer that only the caller's node reads. Takes over the reference. */
 void sn_replace_initializer(sn_model *m, sn_value_id value, sinter_value *constant);
 
-/* Appends a node (position = SIZE_MAX) or inserts it before index `position` of the graph's list. `in` and `out` hold ids
- * or SN_NONE. Fails (SN_NONE) also when an output already has a producer. Attributes are added afterwards. */
+/* Appends a node (position = SIZE_MAX) or inserts it before index `position` of the graph's list. `in` and `out` hold
+ * ids or SN_NONE. Fails (SN_NONE) also when an output already has a producer. Attributes are added afterwards. */
 sn_node_id sn_add_node(sn_model *m, sn_graph_id graph, size_t position, sn_str op_type, sn_str domain, sn_str name,
                        const sn_value_id *in, size_t n_in, const sn_value_id *out, size_t n_out);
 /* Index of the node in its graph's list. */
@@ -58,10 +58,11 @@ void sn_truncate_outputs(sn_model *m, sn_node_id node, size_t count);
 void sn_rename_op(sn_model *m, sn_node_id node, sn_str op_type, sn_str domain);
 
 /* Every reader of `from`, graph outputs included, reads `to` instead. A graph output keeps its *name*: if `from` is an
- * output of its graph, `to` takes over the name when it is produced in the same graph and is itself neither input, output nor
- * initializer; otherwise this returns false and changes nothing: the caller keeps the node. */
+ * output of its graph, `to` takes over the name when it is produced in the same graph and is itself neither input,
+ * output nor initializer; otherwise this returns false and changes nothing: the caller keeps the node. */
 bool sn_replace_uses(sn_model *m, sn_value_id from, sn_value_id to);
-/* Room for `more` readers: what adds as many afterwards cannot fail for lack of memory. For edits that must be whole. */
+/* Room for `more` readers: what adds as many afterwards cannot fail for lack of memory. For edits that must be whole.
+ */
 bool sn_reserve_uses(sn_model *m, sn_value_id value, size_t more);
 /* Could sn_replace_uses do it? */
 bool sn_can_replace_uses(const sn_model *m, sn_value_id from, sn_value_id to);
@@ -77,8 +78,8 @@ void sn_remove_initializer(sn_model *m, sn_value_id value);
 void sn_remove_input(sn_model *m, sn_graph_id graph, sn_value_id value);
 /* Takes all initializers off the main graph's inputs; returns how many there were. */
 size_t sn_unlist_initializers(sn_model *m);
-/* Taking nodes and initializers out of their graph's list one by one is quadratic. After sn_defer_removal they only die;
- * sn_sweep takes all the dead out of all lists and ends it. In between, readers of lists skip what is dead. */
+/* Taking nodes and initializers out of their graph's list one by one is quadratic. After sn_defer_removal they only
+ * die; sn_sweep takes all the dead out of all lists and ends it. In between, readers of lists skip what is dead. */
 void sn_defer_removal(sn_model *m);
 void sn_sweep(sn_model *m);
 /* Removes a local function that nothing calls, with its body. */
@@ -90,8 +91,8 @@ sn_str sn_unique_name(sn_model *m, sn_str hint);
 /* The id of a symbolic dimension's name, added if new; UINT32_MAX when memory is out. */
 uint32_t sn_symbol(sn_model *m, sn_str name);
 
-/* Sorts every graph's nodes topologically (stable: nodes already in order do not move). INVALID_MODEL on a cycle, with the
- * name of a node on it. */
+/* Sorts every graph's nodes topologically (stable: nodes already in order do not move). INVALID_MODEL on a cycle, with
+ * the name of a node on it. */
 SINTER_CHECK sinter_status sn_sort_nodes(sn_model *m, sinter_error *err);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include "graph/graph.h"
 
-/* INVALID_MODEL with the offending node or value: ids in range and alive, uses and producers agree, names unique within a
- * graph, every read value visible (own graph or an enclosing one) and defined before it is read, no cycles, initializers' types
- * agree with their declarations. */
+/* INVALID_MODEL with the offending node or value: ids in range and alive, uses and producers agree, names unique within
+ * a graph, every read value visible (own graph or an enclosing one) and defined before it is read, no cycles,
+ * initializers' types agree with their declarations. */
 SINTER_CHECK sinter_status sn_verify(const sn_model *m, sinter_error *err);
 
 #endif

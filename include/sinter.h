@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define SINTER_API __attribute__((visibility("default")))
+#define SINTER_API   __attribute__((visibility("default")))
 #define SINTER_CHECK __attribute__((warn_unused_result))
 #else
 #define SINTER_API
@@ -37,19 +37,19 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------ status, error */
 
 /* One row per status: enum name, text name, process exit code, HTTP status code. */
-#define SINTER_STATUS_MAP(X)                                                                                         \
-    X(OK, "ok", 0, 200)                           /* success */                                                      \
-    X(FAILED, "failed", 1, 500)                   /* an internal error, or a comparison that did not hold */         \
-    X(INVALID_ARGUMENT, "invalid argument", 2, 400) /* the caller's options or arguments */                          \
-    X(INVALID_MODEL, "invalid model", 3, 422)     /* the model file is missing, broken or against the standard */    \
-    X(UNSUPPORTED, "unsupported", 3, 501)         /* the model is valid, but needs something Sinter lacks */         \
-    X(INVALID_INPUT, "invalid input", 4, 400)     /* a tensor, file or request does not fit the model */             \
-    X(NOT_FOUND, "not found", 4, 404)             /* no such input file, model, version or route */                  \
-    X(TOO_LARGE, "too large", 4, 413)             /* a named limit was exceeded */                                   \
-    X(CANCELLED, "cancelled", 5, 504)             /* the caller's cancel flag was seen */                            \
-    X(BUSY, "busy", 5, 503)                       /* a queue is full or a port is taken: try again */                \
-    X(NO_MEMORY, "out of memory", 5, 503)                                                                            \
-    X(IO, "i/o error", 5, 500)                    /* disk or socket trouble: try again */
+#define SINTER_STATUS_MAP(X)                                                                                           \
+    X(OK, "ok", 0, 200)                             /* success */                                                      \
+    X(FAILED, "failed", 1, 500)                     /* an internal error, or a comparison that did not hold */         \
+    X(INVALID_ARGUMENT, "invalid argument", 2, 400) /* the caller's options or arguments */                            \
+    X(INVALID_MODEL, "invalid model", 3, 422)       /* the model file is missing, broken or against the standard */    \
+    X(UNSUPPORTED, "unsupported", 3, 501)           /* the model is valid, but needs something Sinter lacks */         \
+    X(INVALID_INPUT, "invalid input", 4, 400)       /* a tensor, file or request does not fit the model */             \
+    X(NOT_FOUND, "not found", 4, 404)               /* no such input file, model, version or route */                  \
+    X(TOO_LARGE, "too large", 4, 413)               /* a named limit was exceeded */                                   \
+    X(CANCELLED, "cancelled", 5, 504)               /* the caller's cancel flag was seen */                            \
+    X(BUSY, "busy", 5, 503)                         /* a queue is full or a port is taken: try again */                \
+    X(NO_MEMORY, "out of memory", 5, 503)                                                                              \
+    X(IO, "i/o error", 5, 500) /* disk or socket trouble: try again */
 
 typedef enum sinter_status {
 #define SINTER_STATUS_ENUM(name, text, exit_code, http_code) SINTER_##name,
@@ -184,12 +184,12 @@ SINTER_API SINTER_CHECK sinter_status sinter_tensor_to_proto(const sinter_value 
 /* How two values differ, element by element, as |a-b| against atol + rtol*|b|; NaN equals NaN, Inf equals the same Inf.
  * Integers, booleans and strings are compared exactly. */
 typedef struct sinter_difference {
-    bool comparable;    /* same kind, type and shape; else `text` says what differs */
-    size_t count;       /* elements compared */
-    size_t mismatches;  /* elements outside the tolerance */
-    double max_abs;     /* largest |a-b| over finite elements */
-    double max_rel;     /* largest |a-b| / |b| over finite elements with b != 0 */
-    char text[256];     /* the first mismatch, or what is not comparable; "" when all agree */
+    bool comparable;   /* same kind, type and shape; else `text` says what differs */
+    size_t count;      /* elements compared */
+    size_t mismatches; /* elements outside the tolerance */
+    double max_abs;    /* largest |a-b| over finite elements */
+    double max_rel;    /* largest |a-b| / |b| over finite elements with b != 0 */
+    char text[256];    /* the first mismatch, or what is not comparable; "" when all agree */
 } sinter_difference;
 
 SINTER_API sinter_difference sinter_value_compare(const sinter_value *a, const sinter_value *b, double rtol,
@@ -201,17 +201,20 @@ typedef struct sinter_model sinter_model;
 
 typedef struct sinter_load_options {
     size_t size;
-    bool read_file;   /* read() the file instead of mapping it: for servers, whose files may be overwritten */
+    bool read_file; /* read() the file instead of mapping it: for servers, whose files may be overwritten */
 } sinter_load_options;
-#define SINTER_LOAD_OPTIONS_INIT { sizeof(sinter_load_options), false }
+#define SINTER_LOAD_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        sizeof(sinter_load_options), false                                                                             \
+    }
 
 /* Loads an ONNX file of any IR version. External data is looked for in the file's own folder only.
  * Errors: INVALID_MODEL (missing file included), TOO_LARGE, NO_MEMORY. */
 SINTER_API SINTER_CHECK sinter_status sinter_model_load(const char *path, const sinter_load_options *options,
                                                         sinter_model **out, sinter_error *err);
 
-/* The same from memory, which is borrowed for the call only. `folder` is where external data is looked for; NULL refuses
- * models that have any. */
+/* The same from memory, which is borrowed for the call only. `folder` is where external data is looked for; NULL
+ * refuses models that have any. */
 SINTER_API SINTER_CHECK sinter_status sinter_model_load_memory(const void *bytes, size_t size, const char *folder,
                                                                sinter_model **out, sinter_error *err);
 
@@ -232,11 +235,11 @@ SINTER_API void sinter_model_free(sinter_model *model);
 typedef struct sinter_io {
     const char *name;
     sinter_kind kind;
-    sinter_dtype dtype;                     /* of a tensor, or of the innermost element of a container */
-    int rank;                               /* -1: unknown */
-    int64_t dims[SINTER_MAX_RANK];          /* -1: symbolic or unknown */
-    const char *symbols[SINTER_MAX_RANK];   /* the name of a symbolic dimension, or NULL */
-    bool optional;                          /* an input that may be left out (has a default) */
+    sinter_dtype dtype;                   /* of a tensor, or of the innermost element of a container */
+    int rank;                             /* -1: unknown */
+    int64_t dims[SINTER_MAX_RANK];        /* -1: symbolic or unknown */
+    const char *symbols[SINTER_MAX_RANK]; /* the name of a symbolic dimension, or NULL */
+    bool optional;                        /* an input that may be left out (has a default) */
 } sinter_io;
 
 /* Required inputs first as declared; initializers that are listed as inputs only because IR < 4 demands it are not
@@ -267,15 +270,18 @@ typedef struct sinter_shape {
 typedef struct sinter_optimize_options {
     size_t size;
     sinter_bn_stats bn_stats;
-    bool freeze_inputs;              /* IR >= 4 initializers that are also inputs become constants */
-    const char *const *only;         /* if not NULL: run just these passes; n_only names */
+    bool freeze_inputs;      /* IR >= 4 initializers that are also inputs become constants */
+    const char *const *only; /* if not NULL: run just these passes; n_only names */
     size_t n_only;
-    const char *const *skip;         /* do not run these; n_skip names */
+    const char *const *skip; /* do not run these; n_skip names */
     size_t n_skip;
-    const sinter_shape *shapes;      /* fixes input shapes; n_shapes entries */
+    const sinter_shape *shapes; /* fixes input shapes; n_shapes entries */
     size_t n_shapes;
 } sinter_optimize_options;
-#define SINTER_OPTIMIZE_OPTIONS_INIT { .size = sizeof(sinter_optimize_options) }
+#define SINTER_OPTIMIZE_OPTIONS_INIT                                                                                   \
+    {                                                                                                                  \
+        .size = sizeof(sinter_optimize_options)                                                                        \
+    }
 
 typedef enum sinter_bn_verdict {
     SINTER_BN_FOLDED,  /* absorbed by the operator named in `into` */
@@ -284,18 +290,18 @@ typedef enum sinter_bn_verdict {
 } sinter_bn_verdict;
 
 typedef struct sinter_bn_row {
-    const char *name;     /* the node's name, or its output's when it has none */
-    const char *shape;    /* of its output, e.g. "Nx64x56x56" */
+    const char *name;  /* the node's name, or its output's when it has none */
+    const char *shape; /* of its output, e.g. "Nx64x56x56" */
     sinter_bn_verdict verdict;
-    const char *into;     /* name of the node that absorbed it; "" unless folded */
-    const char *into_op;  /* and its operator, e.g. "Conv" */
-    const char *reason;   /* one sentence: how, or why not */
+    const char *into;    /* name of the node that absorbed it; "" unless folded */
+    const char *into_op; /* and its operator, e.g. "Conv" */
+    const char *reason;  /* one sentence: how, or why not */
 } sinter_bn_row;
 
 typedef struct sinter_pass_row {
     const char *name;
     const char *description;
-    size_t changes;     /* rewrites made */
+    size_t changes; /* rewrites made */
 } sinter_pass_row;
 
 /* What optimizing did. Owned by the caller. */
@@ -331,8 +337,8 @@ SINTER_API sinter_pass_row sinter_pass(size_t index);
 typedef struct sinter_op_count {
     const char *domain; /* "" for ai.onnx */
     const char *op_type;
-    size_t count;       /* nodes in all graphs, subgraphs and functions */
-    bool supported;     /* Sinter can run it in the model's opset */
+    size_t count;   /* nodes in all graphs, subgraphs and functions */
+    bool supported; /* Sinter can run it in the model's opset */
 } sinter_op_count;
 
 typedef struct sinter_opset {
@@ -364,9 +370,9 @@ typedef struct sinter_inspection {
     const sinter_bn_info *bns;
     size_t n_bns;
     size_t n_nodes;
-    size_t parameters;      /* elements of all initializers and Constant nodes */
+    size_t parameters; /* elements of all initializers and Constant nodes */
     size_t parameter_bytes;
-    double flops;           /* multiply and add counted as two; symbolic dims taken as 1; -1 when shapes are unknown */
+    double flops; /* multiply and add counted as two; symbolic dims taken as 1; -1 when shapes are unknown */
 } sinter_inspection;
 
 SINTER_API SINTER_CHECK sinter_status sinter_model_inspect(const sinter_model *model, const sinter_shape *shapes,
@@ -391,14 +397,17 @@ typedef struct sinter_session sinter_session;
 
 typedef struct sinter_session_options {
     size_t size;
-    sinter_pool *pool;         /* borrowed; must outlive the session. NULL: runs on the calling thread alone */
-    bool no_optimize;          /* run the graph as it is (the bn_stats policy still applies) */
-    bool reference;            /* use the plain-C reference of every operator: slow, the oracle for everything else */
+    sinter_pool *pool; /* borrowed; must outlive the session. NULL: runs on the calling thread alone */
+    bool no_optimize;  /* run the graph as it is (the bn_stats policy still applies) */
+    bool reference;    /* use the plain-C reference of every operator: slow, the oracle for everything else */
     sinter_bn_stats bn_stats;
-    size_t max_plans;          /* plans kept for different input shapes; 0: 8 */
-    bool profile;              /* collect times per node: see sinter_session_profile */
+    size_t max_plans; /* plans kept for different input shapes; 0: 8 */
+    bool profile;     /* collect times per node: see sinter_session_profile */
 } sinter_session_options;
-#define SINTER_SESSION_OPTIONS_INIT { .size = sizeof(sinter_session_options) }
+#define SINTER_SESSION_OPTIONS_INIT                                                                                    \
+    {                                                                                                                  \
+        .size = sizeof(sinter_session_options)                                                                         \
+    }
 
 /* Takes the model on success (*model becomes NULL); on failure the caller still owns it.
  * The session keeps no pointer into the model's file. *report may be NULL.
@@ -416,10 +425,13 @@ SINTER_API sinter_io sinter_session_output(const sinter_session *session, size_t
 
 typedef struct sinter_run_options {
     size_t size;
-    const bool *cancel;   /* may be NULL; when another thread makes it true the run ends with CANCELLED soon after */
-    uint64_t seed;        /* of operators that draw random numbers without a seed of their own */
+    const bool *cancel; /* may be NULL; when another thread makes it true the run ends with CANCELLED soon after */
+    uint64_t seed;      /* of operators that draw random numbers without a seed of their own */
 } sinter_run_options;
-#define SINTER_RUN_OPTIONS_INIT { .size = sizeof(sinter_run_options) }
+#define SINTER_RUN_OPTIONS_INIT                                                                                        \
+    {                                                                                                                  \
+        .size = sizeof(sinter_run_options)                                                                             \
+    }
 
 /* Checks `value` against what input `index` takes: INVALID_INPUT with the input's name, expected and given. */
 SINTER_API SINTER_CHECK sinter_status sinter_session_check_input(const sinter_session *session, size_t index,
@@ -435,9 +447,9 @@ SINTER_API SINTER_CHECK sinter_status sinter_session_run(sinter_session *session
 
 /* Time spent in one step since the session was created, summed over runs. Needs options.profile. */
 typedef struct sinter_profile_row {
-    const char *name;    /* of the node */
+    const char *name; /* of the node */
     const char *op_type;
-    const char *impl;    /* the implementation that runs it: "reference" or a kernel's name */
+    const char *impl; /* the implementation that runs it: "reference" or a kernel's name */
     uint64_t calls;
     uint64_t nanoseconds;
 } sinter_profile_row;
@@ -445,8 +457,8 @@ typedef struct sinter_profile_row {
 /* Fills at most `capacity` rows and returns how many there are. Not while a run is under way. */
 SINTER_API size_t sinter_session_profile(const sinter_session *session, sinter_profile_row *rows, size_t capacity);
 
-/* Bytes of arena that a run with the most recently used plan needs, and the sum of all values it holds: the first is what
- * the memory plan achieved, the second what it would be without reuse. */
+/* Bytes of arena that a run with the most recently used plan needs, and the sum of all values it holds: the first is
+ * what the memory plan achieved, the second what it would be without reuse. */
 SINTER_API void sinter_session_memory(const sinter_session *session, size_t *planned, size_t *unplanned);
 
 #ifdef __cplusplus

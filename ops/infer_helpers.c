@@ -12,8 +12,8 @@ int sn_infer_error(sn_infer *x, const char *format, ...)
     va_end(args);
     sn_str label = SN_STR("");
     if (x->model && x->node) label = sn_node_label(x->model, (sn_node_id)(x->node - x->model->nodes));
-    return sn_error_set(x->err, SINTER_INVALID_MODEL, "node '%.*s' (%s): %s", SN_STR_ARG(label), x->op ? x->op->name : "?",
-                   text);
+    return sn_error_set(x->err, SINTER_INVALID_MODEL, "node '%.*s' (%s): %s", SN_STR_ARG(label),
+                        x->op ? x->op->name : "?", text);
 }
 
 /* ---------------------------------------------------------------------------------------------------- facts */

@@ -7,8 +7,8 @@
  *   infer     output types, shapes and (for small integer tensors) values, as far as they follow from the inputs'
  *   eval      plain C; the reference that every fast kernel is compared with
  *
- * To add an operator: write or extend its family file (rows at the end, as one sn_op array), and add its conformance cases.
- * A new family file is one more line in families.def.
+ * To add an operator: write or extend its family file (rows at the end, as one sn_op array), and add its conformance
+ * cases. A new family file is one more line in families.def.
  *
  * Threads: prepare writes only its own params; infer and eval must not write to params or to anything static.
  */
@@ -23,13 +23,13 @@ typedef struct sn_infer sn_infer;
 typedef struct sn_eval sn_eval;
 
 enum {
-    SN_OP_VIEW = 1 << 0,       /* output 0 holds the bytes of input 0 in the same order (Reshape, Identity): a plan may let
-                                  them share memory; eval copies only when the pointers differ (sn_eval_copy) */
-    SN_OP_INPLACE = 1 << 1,    /* element-wise: output 0 may overwrite an input of the same type and shape whose value is not
-                                  needed later; eval reads element i of that input before it writes element i */
-    SN_OP_RANDOM = 1 << 2,     /* draws random numbers: never folded */
-    SN_OP_CONTROL = 1 << 3,    /* runs subgraphs */
-    SN_OP_SHAPE_ONLY = 1 << 4  /* reads only the shapes of its inputs, never their elements (Shape, Size) */
+    SN_OP_VIEW = 1 << 0,    /* output 0 holds the bytes of input 0 in the same order (Reshape, Identity): a plan may let
+                               them share memory; eval copies only when the pointers differ (sn_eval_copy) */
+    SN_OP_INPLACE = 1 << 1, /* element-wise: output 0 may overwrite an input of the same type and shape whose value is
+                               not needed later; eval reads element i of that input before it writes element i */
+    SN_OP_RANDOM = 1 << 2,  /* draws random numbers: never folded */
+    SN_OP_CONTROL = 1 << 3, /* runs subgraphs */
+    SN_OP_SHAPE_ONLY = 1 << 4 /* reads only the shapes of its inputs, never their elements (Shape, Size) */
 };
 
 /*
@@ -38,20 +38,21 @@ enum {
  *     "data:T, indices:I, axes:int64? -> out:T; T=@all, I=int32|int64"
  *     "inputs:T... -> concat:T; T=@all"            one or more, all of one type
  *     "inputs:any... -> outputs:any..."            each of any type (control flow)
- * `?` optional, `...` the last one repeats (1 or more for inputs and outputs; `...?` for 0 or more). A type is an ONNX dtype
- * name, a variable, `seq(V)`, `optional(V)` or `any`. A variable is bound to a |-separated list of dtype names and classes:
+ * `?` optional, `...` the last one repeats (1 or more for inputs and outputs; `...?` for 0 or more). A type is an ONNX
+ * dtype name, a variable, `seq(V)`, `optional(V)` or `any`. A variable is bound to a |-separated list of dtype names
+ * and classes:
  *     @float   float16 bfloat16 float double        @int   int8..int64, uint8..uint64
  *     @num     @int and @float                       @all   everything but the 8-bit floats and 4-, 2-bit types
  *     @float8  the five 8-bit floats                 @int4  uint4 int4      @int2  uint2 int2     @every  all 26
  * The variable stands for one type in the whole node. Checked before prepare, with a message that names the parameter.
  */
 struct sn_op {
-    const char *domain;     /* "" is ai.onnx */
+    const char *domain; /* "" is ai.onnx */
     const char *name;
-    int since;              /* first opset version with this row; it holds until the next row of the same name */
+    int since; /* first opset version with this row; it holds until the next row of the same name */
     const char *signature;
     uint32_t flags;
-    int variant;            /* the family's own: which of its operators this row is */
+    int variant; /* the family's own: which of its operators this row is */
     size_t params_size;
     sinter_status (*prepare)(sn_prepare *p, void *params); /* NULL: nothing to read. params is zeroed */
     sinter_status (*infer)(sn_infer *x);
@@ -64,9 +65,9 @@ struct sn_prepare {
     const sn_model *model;
     const sn_node *node;
     const sn_op *op;
-    int version;            /* the opset version the node lives in (>= op->since) */
-    size_t n_in, n_out;     /* as written in the node, absent ones included */
-    sn_arena *arena;        /* for arrays in params; lives as long as params */
+    int version;        /* the opset version the node lives in (>= op->since) */
+    size_t n_in, n_out; /* as written in the node, absent ones included */
+    sn_arena *arena;    /* for arrays in params; lives as long as params */
     sinter_error *err;
 };
 
@@ -100,12 +101,12 @@ int sn_eval_error(sn_eval *x, sinter_status code, const char *format, ...) __att
 typedef struct sn_fact {
     sn_type type;                 /* kind UNKNOWN, dtype UNDEFINED, rank -1 and unknown dims where nothing is known */
     const sinter_value *constant; /* the whole value, when it is known; else NULL */
-    /* Elements of a small integer tensor (rank 0 or 1): numbers, symbols or SN_DIM_UNKNOWN, encoded like dims (base/shape.h).
-     * n_known elements; NULL when nothing is known. An int32, int64 or bool constant of rank 0 or 1
-     * and at most SN_MAX_KNOWN elements is always also here. */
+    /* Elements of a small integer tensor (rank 0 or 1): numbers, symbols or SN_DIM_UNKNOWN, encoded like dims
+     * (base/shape.h). n_known elements; NULL when nothing is known. An int32, int64 or bool constant of rank 0 or 1 and
+     * at most SN_MAX_KNOWN elements is always also here. */
     const int64_t *known;
     size_t n_known;
-    bool present;                 /* false: an optional input that is left out */
+    bool present; /* false: an optional input that is left out */
 } sn_fact;
 
 #define SN_MAX_KNOWN 64 /* elements: enough for any shape, slice or pad list */
@@ -116,8 +117,8 @@ struct sn_infer {
     int version;
     size_t n_in, n_out;
     const sn_fact *in;
-    sn_fact *out;            /* preset: unknown everything */
-    sn_arena *arena;         /* for `known` arrays and nested types; lives as long as the facts */
+    sn_fact *out;    /* preset: unknown everything */
+    sn_arena *arena; /* for `known` arrays and nested types; lives as long as the facts */
     sinter_error *err;
     const sn_model *model;
     const sn_node *node;
@@ -127,8 +128,8 @@ struct sn_infer {
     void *driver;
 };
 
-/* An infer function reports what it can and leaves the rest unknown; it fails (INVALID_MODEL through sn_infer_fail) only
- * when the inputs contradict the operator. Never guess: a wrong fact breaks plans and folding. */
+/* An infer function reports what it can and leaves the rest unknown; it fails (INVALID_MODEL through sn_infer_fail)
+ * only when the inputs contradict the operator. Never guess: a wrong fact breaks plans and folding. */
 
 /* Sets output i to a tensor of dtype and shape. Ignored when the node has no such output. */
 void sn_infer_tensor(sn_infer *x, size_t i, sinter_dtype dtype, const sn_shape *shape);
@@ -140,12 +141,12 @@ bool sn_infer_has(const sn_infer *x, size_t i); /* input i is present */
 void sn_infer_known(sn_infer *x, size_t i, const int64_t *elements, size_t n);
 /* All elements of integer input i as plain numbers: true and *out, *n set (borrowed) when every one is known. */
 bool sn_infer_numbers(const sn_infer *x, size_t i, const int64_t **out, size_t *n);
-/* Broadcasts shapes that may have unknown or symbolic dims (two equal symbols stay, a symbol against 1 stays, a symbol against
- * a number n > 1 becomes n, two different symbols become unknown). False when two numbers clash. */
+/* Broadcasts shapes that may have unknown or symbolic dims (two equal symbols stay, a symbol against 1 stays, a symbol
+ * against a number n > 1 becomes n, two different symbols become unknown). False when two numbers clash. */
 bool sn_infer_broadcast(const sn_shape *a, const sn_shape *b, sn_shape *out);
 
 /* Ready-made infer functions. */
-sinter_status sn_infer_same(sn_infer *x);      /* output 0 has the type and shape of input 0 */
+sinter_status sn_infer_same(sn_infer *x);          /* output 0 has the type and shape of input 0 */
 sinter_status sn_infer_broadcast_all(sn_infer *x); /* output 0: type of input 0, all inputs broadcast */
 
 /* ---------------------------------------------------------------------------------------------------- eval */
@@ -171,15 +172,16 @@ struct sn_eval {
     const sinter_value *const *in; /* NULL: left out */
     const bool *out_wanted;        /* n_out entries; false: the node does not name this output */
     sinter_error *err;
-    const sn_model *model;         /* for messages only: may be NULL */
+    const sn_model *model; /* for messages only: may be NULL */
     sn_node_id node;
     const sn_eval_services *services;
-    void *runner;                  /* of the services */
-    uint64_t *random;              /* state of the run's generator: sn_random_* advance it */
-    const bool *cancel;            /* may be NULL; long loops check sn_eval_cancelled */
+    void *runner;       /* of the services */
+    uint64_t *random;   /* state of the run's generator: sn_random_* advance it */
+    const bool *cancel; /* may be NULL; long loops check sn_eval_cancelled */
 };
 
-/* Shorthands over the services. An output that the node does not name is given scratch memory, so that eval need not care. */
+/* Shorthands over the services. An output that the node does not name is given scratch memory, so that eval need not
+ * care. */
 SINTER_CHECK sinter_status sn_eval_output(sn_eval *x, size_t i, sinter_dtype dtype, const sn_shape *shape,
                                           sinter_value **out);
 SINTER_CHECK sinter_status sn_eval_give(sn_eval *x, size_t i, sinter_value *value);
@@ -188,11 +190,14 @@ bool sn_eval_cancelled(const sn_eval *x);
 /* Output i = the elements of `src` under another shape of as many elements (views, Identity, Dropout). */
 SINTER_CHECK sinter_status sn_eval_copy(sn_eval *x, size_t i, const sinter_value *src, const sn_shape *shape);
 /* Copies n elements of a type by size; strings' characters stay where they are (pointers are copied). */
-static inline bool sn_eval_has(const sn_eval *x, size_t i) { return i < x->n_in && x->in[i]; }
+static inline bool sn_eval_has(const sn_eval *x, size_t i)
+{
+    return i < x->n_in && x->in[i];
+}
 
-uint64_t sn_random_u64(uint64_t *state);     /* splitmix64 */
-double sn_random_uniform(uint64_t *state);   /* [0, 1) */
-double sn_random_normal(uint64_t *state);    /* mean 0, variance 1 */
+uint64_t sn_random_u64(uint64_t *state);   /* splitmix64 */
+double sn_random_uniform(uint64_t *state); /* [0, 1) */
+double sn_random_normal(uint64_t *state);  /* mean 0, variance 1 */
 
 /* String tensors: elements of an output may point at the characters of an input's elements: whoever runs keeps inputs'
  * characters alive as long as outputs (services), and copies at the boundary. */
@@ -207,7 +212,7 @@ const sn_op *sn_op_at(size_t index);
 
 /* A node with its row and params. */
 typedef struct sn_prepared {
-    const sn_op *op;    /* NULL: no such operator here (see sn_unsupported) */
+    const sn_op *op; /* NULL: no such operator here (see sn_unsupported) */
     void *params;
     int version;
 } sn_prepared;

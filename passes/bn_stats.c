@@ -35,7 +35,8 @@ static const sinter_value *statistic(const sn_model *m, sn_node_id node, size_t 
 
 static bool is_deterministic(const sn_node *n)
 {
-    static const char *const random[] = {"RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"};
+    static const char *const random[] = {"RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli",
+                                         "Dropout"};
     if (!sn_domain_is_onnx(n->domain) || n->n_in == 0) return false;
     for (size_t i = 0; i < sizeof random / sizeof *random; i++)
         if (sn_node_is(n, random[i])) return false;
@@ -44,9 +45,9 @@ static bool is_deterministic(const sn_node *n)
     return true;
 }
 
-/* Is the value a constant, or computed from nothing but constants and shapes? Then it is no statistic of a batch, and folding
- * constants may make it one of them: the decision must not depend on whether that has happened yet. The budget bounds the nodes
- * that are looked at. */
+/* Is the value a constant, or computed from nothing but constants and shapes? Then it is no statistic of a batch, and
+ * folding constants may make it one of them: the decision must not depend on whether that has happened yet. The budget
+ * bounds the nodes that are looked at. */
 static bool is_fixed(const sn_model *m, sn_value_id v, int *budget)
 {
     if (v == SN_NONE) return false;

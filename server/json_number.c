@@ -136,12 +136,32 @@ static double slow_double(const char *p, const char *end, const decimal *d)
     return strtod(text, NULL);
 }
 
+#define MAX_DIVISION 19 /* 10^19 < 2^64 */
+
+/* mantissa / 10^k in integers: 63 or 64 bits of the quotient and a bit that stands for the remainder are more than
+ * enough to round once. What a float prints as when it is taken for a double has 16 or 17 digits and comes here. */
+static double divide(uint64_t mantissa, int k)
+{
+    uint64_t divisor = 1;
+    for (int i = 0; i < k; i++) divisor *= 10;
+    int up = __builtin_clzll(mantissa), down = __builtin_clzll(divisor);
+    divisor <<= down;
+    unsigned __int128 dividend = (unsigned __int128)(mantissa << up) << 63;
+    uint64_t quotient = (uint64_t)(dividend / divisor);
+    bool inexact = dividend % divisor != 0;
+    return ldexp((double)(quotient | inexact), down - up - 63);
+}
+
 double sn_json_number_double(const char *p, const char *end)
 {
     decimal d = take_apart(p, end);
     if (!d.truncated && d.mantissa <= (UINT64_C(1) << 53) && d.exponent >= -22 && d.exponent <= 22) {
         double value = (double)d.mantissa;
         value = d.exponent < 0 ? value / powers_of_ten[-d.exponent] : value * powers_of_ten[d.exponent];
+        return d.negative ? -value : value;
+    }
+    if (!d.truncated && d.mantissa && d.exponent <= 0 && d.exponent >= -MAX_DIVISION) {
+        double value = divide(d.mantissa, (int)-d.exponent);
         return d.negative ? -value : value;
     }
     return slow_double(p, end, &d);
@@ -170,13 +190,70 @@ static size_t finish(char *out, int n)
     return (size_t)n;
 }
 
+/* mantissa * 10^exponent, mantissa not 0, as digits with a point, or with an exponent when they are far from it. */
+static size_t write_decimal(char *out, bool negative, uint64_t mantissa, int exponent)
+{
+    for (; mantissa % 10 == 0; exponent++) mantissa /= 10;
+    char digits[20];
+    int n = (int)sn_json_write_uint64(digits, mantissa), point = n + exponent; /* 0.DIGITS * 10^point */
+    char *p = out;
+    if (negative) *p++ = '-';
+    if (point < -4 || point > 16) {
+        *p++ = digits[0];
+        if (n > 1) *p++ = '.';
+        memcpy(p, digits + 1, (size_t)n - 1);
+        p += n - 1;
+        *p++ = 'e';
+        return (size_t)(p - out) + sn_json_write_int64(p, point - 1);
+    }
+    if (point <= 0) {
+        memcpy(p, "0.0000", (size_t)(2 - point));
+        p += 2 - point;
+    }
+    for (int i = 0; i < n || i < point; i++) {
+        if (i == point && i > 0) *p++ = '.';
+        *p++ = i < n ? digits[i] : '0';
+    }
+    return (size_t)(p - out);
+}
+
+#define FLOAT_DIGITS 9 /* always tell a float from its neighbours */
+
+/* The fewest digits, six at least, that lie between the midpoints to the neighbours of `value`, by a margin above the
+ * error of the two operations. Powers of ten up to 10^22 are exact. False: too close to tell, or out of range. */
+static bool shortest(double value, double below, double above, uint64_t *mantissa, int *exponent)
+{
+    const double margin = 1e-15;
+    int scale = (int)floor(ilogb(value) * 0.30102999566398120); /* log10, or one less */
+    for (int digits = 6; digits <= FLOAT_DIGITS; digits++) {
+        int shift = digits - 1 - scale;
+        if (shift > 22 || shift < -22) return false;
+        double power = powers_of_ten[shift < 0 ? -shift : shift];
+        double whole = nearbyint(shift < 0 ? value / power : value * power);
+        double again = shift < 0 ? whole * power : whole / power;
+        if (again > below * (1 + margin) && again < above * (1 - margin)) {
+            *mantissa = (uint64_t)whole;
+            *exponent = -shift;
+            return true;
+        }
+        if (again > below * (1 - margin) && again < above * (1 + margin)) return false;
+    }
+    return false;
+}
+
 size_t sn_json_write_float(char *out, float value)
 {
     if (!isfinite(value)) return memcpy(out, "null", 4), 4;
     if (value == floorf(value) && fabsf(value) < 16777216.0F && !(value == 0 && signbit(value)))
         return sn_json_write_int64(out, (int64_t)value);
+    float size = fabsf(value);
+    uint64_t mantissa;
+    int exponent;
+    if (size != 0 && shortest(size, ((double)nextafterf(size, 0) + size) / 2,
+                              ((double)nextafterf(size, INFINITY) + size) / 2, &mantissa, &exponent))
+        return write_decimal(out, signbit(value), mantissa, exponent);
     int n = 0;
-    for (int digits = 6; digits <= 9; digits++) {
+    for (int digits = 6; digits <= FLOAT_DIGITS; digits++) {
         n = snprintf(out, SN_JSON_NUMBER_MAX, "%.*g", digits, (double)value);
         if (strtof(out, NULL) == value) break;
     }

@@ -30,7 +30,7 @@ static const struct {
     const sn_kernels *kernels;
     bool (*runs)(void);
 } tables[] = {
-    /* best first */
+/* best first */
 #if defined(__x86_64__)
     {&sn_kernels_avx512, runs_avx512},
     {&sn_kernels_avx2, runs_avx2},

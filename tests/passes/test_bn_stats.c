@@ -109,7 +109,8 @@ static void test_statistics_behind_identity(void **state)
     kit_free(m, r);
 }
 
-/* The mean comes from a shape, the variance from a constant: neither is a constant yet, neither is a statistic of the batch. */
+/* The mean comes from a shape, the variance from a constant: neither is a constant yet, neither is a statistic of the
+ * batch. */
 static sn_model *computed_model(void)
 {
     sn_model *m = kit_model(15);
@@ -128,14 +129,16 @@ static sn_model *computed_model(void)
     return m;
 }
 
-/* The policy must not depend on whether constants have been folded: it is also applied alone, before models run as they are. */
+/* The policy must not depend on whether constants have been folded: it is also applied alone, before models run as they
+ * are. */
 static void test_statistics_of_constants(void **state)
 {
     (void)state;
     sn_model *m = computed_model();
     sinter_report *r = NULL;
     assert_int_equal(sinter_model_apply_bn_stats((sinter_model *)m, SINTER_BN_STATS_EVAL, &r, NULL), SINTER_OK);
-    assert_string_equal(sinter_report_bn(r, 0).reason, "exported in training mode, rewritten to its running statistics");
+    assert_string_equal(sinter_report_bn(r, 0).reason,
+                        "exported in training mode, rewritten to its running statistics");
     kit_free(NULL, r);
     r = kit_optimize_same(m, NULL, 1e-4);
     assert_int_equal(sinter_report_bn(r, 0).verdict, SINTER_BN_FOLDED);

@@ -51,6 +51,15 @@ static void doubles_are_correctly_rounded(void **state)
         assert_memory_equal(&expected, &found, sizeof found);
     }
     assert_true(isinf(read_double("1e999")));
+    srand(11);
+    for (int i = 0; i < 300000; i++) { /* what floats look like when they are printed as doubles */
+        char text[64];
+        float single = (float)rand() / (float)(1 + rand() % 100000) / 32768;
+        int n = snprintf(text, sizeof text, "%.*f", 15 + rand() % 5, (double)(i % 2 ? -single : single));
+        if (n >= (int)sizeof text) continue;
+        double expected = strtod(text, NULL), found = read_double(text);
+        assert_memory_equal(&expected, &found, sizeof found);
+    }
     srand(7);
     for (int i = 0; i < 200000; i++) {
         char text[64];
@@ -103,6 +112,28 @@ static void integers_are_exact(void **state)
     }
 }
 
+static int significant_digits(const char *text)
+{
+    int n = 0, zeros = 0;
+    for (; *text && *text != 'e'; text++) {
+        if (*text < '0' || *text > '9') continue;
+        zeros = *text == '0' ? zeros + 1 : 0;
+        if (n || *text != '0') n++;
+    }
+    return n - (n < zeros ? n : zeros);
+}
+
+/* By trial, as printf and strtof have it; never less than what six digits come to. */
+static int fewest_digits(float value)
+{
+    char text[64];
+    for (int digits = 6; digits < 9; digits++) {
+        snprintf(text, sizeof text, "%.*e", digits - 1, (double)value);
+        if (strtof(text, NULL) == value) return digits;
+    }
+    return 9;
+}
+
 static void written_floats_read_back(void **state)
 {
     (void)state;
@@ -116,11 +147,30 @@ static void written_floats_read_back(void **state)
         text[n] = 0;
         if (isfinite(value)) {
             float found = strtof(text, NULL);
-            assert_true(found == value);
+            if (found != value) fail_msg("%s is not %.9g", text, (double)value);
             assert_ptr_equal(sn_json_number_end(text, text + n), text + n);
+            assert_true(significant_digits(text) <= fewest_digits(value));
         } else {
             assert_string_equal(text, "null");
         }
+    }
+    static const struct {
+        float value;
+        const char *text;
+    } forms[] = {{0.1F, "0.1"},
+                 {-0.5F, "-0.5"},
+                 {1e-5F, "0.00001"},
+                 {1.5e-6F, "1.5e-6"},
+                 {1e10F, "10000000000"},
+                 {1.25e20F, "1.25e20"},
+                 {1e-20F, "1e-20"},
+                 {3.14159274F, "3.1415927"},
+                 {0.0F, "0"},
+                 {-0.0F, "-0"},
+                 {16777216.0F, "16777216"}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        text[sn_json_write_float(text, forms[i].value)] = 0;
+        assert_string_equal(text, forms[i].text);
     }
     text[sn_json_write_double(text, 0.1)] = 0;
     assert_string_equal(text, "0.1");
