@@ -198,29 +198,36 @@ static sinter_status listen_on(const sn_server_options *o, int *fd, int *port, s
     return SINTER_OK;
 }
 
-/* The soft limit is often 1024. A hard limit below our need is met by libmicrohttpd: it stops accepting for a while. */
-static void allow_descriptors(rlim_t n)
+/* How many connections there may be. The soft limit of descriptors is often 1024 and may be raised; a low hard limit
+ * must be respected here: libmicrohttpd spins when accept() has no descriptor left. */
+static unsigned connection_limit(void)
 {
+    const rlim_t wanted = SN_MAX_CONNECTIONS + SN_OTHER_DESCRIPTORS;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= n) return;
-    limit.rlim_cur = limit.rlim_max < n ? limit.rlim_max : n;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) sn_log(SN_LOG_DEBUG, "cannot raise the limit of open files");
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return SN_MAX_CONNECTIONS;
+    if (limit.rlim_cur < wanted) {
+        rlim_t before = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+    }
+    if (limit.rlim_cur >= wanted) return SN_MAX_CONNECTIONS;
+    rlim_t left = limit.rlim_cur > SN_OTHER_DESCRIPTORS ? limit.rlim_cur - SN_OTHER_DESCRIPTORS : 0;
+    return left > SN_HTTP_THREADS ? (unsigned)left : SN_HTTP_THREADS;
 }
 
 sinter_status sn_http_start(sn_server *s, int *port, sinter_error *err)
 {
     int fd;
     SN_TRY(listen_on(&s->options, &fd, port, err));
-    allow_descriptors(SN_MAX_CONNECTIONS + SN_OTHER_DESCRIPTORS);
     MHD_set_panic_func(on_panic, s);
     double idle = s->options.idle_timeout;
-    s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access, s,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)SN_HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)SN_MAX_CONNECTIONS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, SN_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(idle < 1 ? 1 : idle), MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+                                 NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+                                 fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)SN_HTTP_THREADS,
+                                 MHD_OPTION_CONNECTION_LIMIT, connection_limit(), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                 SN_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(idle < 1 ? 1 : idle),
+                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+                                 on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
     if (s->daemon) return SINTER_OK;
     close(fd);
     return sn_fail(err, SINTER_IO, "cannot start the HTTP server");

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -122,10 +123,14 @@ class Raw:
 class Server:
     """`sinter serve`, from its announcement to a clean end."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, descriptors=None):
+        def limit():
+            if descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([SINTER, "serve", "--port", "0", *arguments], stdout=subprocess.PIPE,
-                                        stderr=self.errors, text=True)
+                                        stderr=self.errors, text=True, preexec_fn=limit)
         self.announcement = self.process.stdout.readline()
         match = re.search(r" on http://127\.0\.0\.1:(\d+)$", self.announcement.strip())
         if not match:

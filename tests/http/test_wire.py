@@ -288,14 +288,28 @@ class SlowReader(unittest.TestCase):
 
 
 class Idle(unittest.TestCase):
+    def check_idle(self, idle):
+        before = idle.cpu_seconds()
+        time.sleep(1)
+        self.assertLessEqual(idle.cpu_seconds() - before, 1.5 / os.sysconf("SC_CLK_TCK"))
+
+    def test_more_connections_than_descriptors_are_left_waiting(self):
+        with harness.Server(harness.DIGITS, "--threads", "1", descriptors=64) as small:
+            opened = [small.raw() for _ in range(100)]
+            time.sleep(0.3)
+            self.check_idle(small)
+            for raw in opened[:-1]:
+                raw.close()
+            opened[-1].send(GET)
+            self.assertEqual(opened[-1].answer().code, 200)
+            opened[-1].close()
+
     def test_an_idle_server_uses_no_cpu(self):
         with harness.Server(harness.DIGITS) as idle:
             opened = [idle.raw() for _ in range(20)]
             self.assertEqual(idle.post("/v2/models/digits/infer", harness.digit_request(1)).code, 200)
             time.sleep(0.3)
-            before = idle.cpu_seconds()
-            time.sleep(1.5)
-            self.assertLessEqual(idle.cpu_seconds() - before, 1.5 / os.sysconf("SC_CLK_TCK"))
+            self.check_idle(idle)
             for raw in opened:
                 raw.close()
 
