@@ -305,7 +305,7 @@ static void depthwise_channels(void *context, size_t begin, size_t end, int work
     (void)worker;
     for (size_t i = begin; i < end; i++) {
         size_t channel = i / s->conv.m * s->plane;
-        sn_depthwise p = {.source = c->source + channel,
+        sn_depthwise_plane p = {.source = c->source + channel,
                           .readable = c->readable - channel,
                           .weights = c->weights + i * s->conv.taps,
                           .bias = c->bias ? c->bias[i] : 0,
@@ -316,7 +316,7 @@ static void depthwise_channels(void *context, size_t begin, size_t end, int work
                           .hi = s->conv.hi};
         memcpy(p.out, s->conv.out, sizeof p.out);
         memcpy(p.step, s->conv.step, sizeof p.step);
-        s->kernels->depthwise(&p);
+        s->kernels->depthwise_plane(&p);
     }
 }
 

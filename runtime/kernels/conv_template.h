@@ -133,7 +133,7 @@ KERNEL_INLINE vf depthwise_load(const float *from, size_t step)
     return x;
 }
 
-KERNEL_INLINE vf depthwise_vector(const sn_depthwise *p, const float *source, size_t step)
+KERNEL_INLINE vf depthwise_vector(const sn_depthwise_plane *p, const float *source, size_t step)
 {
     vf a = vf_splat(p->bias);
     for (size_t t = 0; t < p->taps; t++) {
@@ -143,7 +143,7 @@ KERNEL_INLINE vf depthwise_vector(const sn_depthwise *p, const float *source, si
 }
 
 /* Fewer than VL positions where whole vectors would read too far. */
-static void depthwise_rest(const sn_depthwise *p, const float *source, float *target, size_t count)
+static void depthwise_rest(const sn_depthwise_plane *p, const float *source, float *target, size_t count)
 {
     vf a = vf_splat(p->bias);
     for (size_t t = 0; t < p->taps; t++) {
@@ -158,7 +158,7 @@ static void depthwise_rest(const sn_depthwise *p, const float *source, float *ta
 
 /* One row of output. Its first position reads from `source`, the last tap of it `last` further; `readable` elements
  * follow. */
-KERNEL_INLINE void depthwise_row(const sn_depthwise *p, const float *source, size_t readable, size_t last,
+KERNEL_INLINE void depthwise_row(const sn_depthwise_plane *p, const float *source, size_t readable, size_t last,
                                  float *target, const size_t step)
 {
     size_t count = p->out[2];
@@ -175,7 +175,7 @@ KERNEL_INLINE void depthwise_row(const sn_depthwise *p, const float *source, siz
     }
 }
 
-static void depthwise(const sn_depthwise *p)
+static void depthwise(const sn_depthwise_plane *p)
 {
     float *target = p->target;
     size_t last = p->tap_offset[p->taps - 1];

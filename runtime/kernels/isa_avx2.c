@@ -3,7 +3,6 @@
 #if !defined(__AVX2__) || !defined(__FMA__)
 #error "compile this file with -mavx2 -mfma"
 #endif
-#define SN_ISA avx2
 #include "runtime/kernels/isa_template.h"
 #else
 typedef int sn_not_empty;

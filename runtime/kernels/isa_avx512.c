@@ -3,7 +3,6 @@
 #if !defined(__AVX512F__)
 #error "compile this file with -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma"
 #endif
-#define SN_ISA avx512
 #include "runtime/kernels/isa_template.h"
 #else
 typedef int sn_not_empty;

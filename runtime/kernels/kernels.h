@@ -8,8 +8,19 @@
 #ifndef SN_RUNTIME_KERNELS_KERNELS_H
 #define SN_RUNTIME_KERNELS_KERNELS_H
 
+#include "runtime/kernels/activation.h"
+#include "runtime/kernels/depthwise.h"
+#include "runtime/kernels/elementwise.h"
+#include "runtime/kernels/gemm.h"
+#include "runtime/kernels/layout.h"
+#include "runtime/kernels/norm.h"
+#include "runtime/kernels/pooling.h"
+#include "runtime/kernels/winograd.h"
 #include <stdbool.h>
 #include <stddef.h>
+
+/* Each family is a header of this folder with the type sn_<family>_kernels, and a source. */
+#define SN_KERNEL_FAMILIES(X) X(activation) X(depthwise) X(elementwise) X(gemm) X(layout) X(norm) X(pooling) X(winograd)
 
 /* C = A * B for row-major A[m x k]; `b_row` elements lie between rows of B[k x n], which are contiguous. */
 typedef struct sn_matmul {
@@ -42,7 +53,7 @@ typedef struct sn_conv {
 } sn_conv;
 
 /* One channel of a depthwise convolution. */
-typedef struct sn_depthwise {
+typedef struct sn_depthwise_plane {
     const float *source;  /* padded plane */
     size_t readable;      /* elements that may be read from there */
     const float *weights; /* taps */
@@ -53,7 +64,7 @@ typedef struct sn_depthwise {
     size_t step[SN_CONV_DIMS];
     float *target;
     float lo, hi;
-} sn_depthwise;
+} sn_depthwise_plane;
 
 /* One channel of a max pooling: taps outside of the image are left out, so the source is not padded. */
 typedef struct sn_max_pool {
@@ -67,6 +78,10 @@ typedef struct sn_max_pool {
 
 typedef struct sn_kernels {
     const char *isa;
+#define SN_KERNEL_FAMILY(family) const sn_##family##_kernels *family;
+    SN_KERNEL_FAMILIES(SN_KERNEL_FAMILY)
+#undef SN_KERNEL_FAMILY
+
     size_t rows, columns; /* of the register tile: good units to split by */
     size_t scratch;       /* floats that one call of matmul or conv needs */
 
@@ -76,7 +91,7 @@ typedef struct sn_kernels {
     void (*matmul_transposed)(const sn_matmul *p, size_t m0, size_t m1, size_t n0, size_t n1);
     /* Output channels [m0, m1), output positions [n0, n1). */
     void (*conv)(const sn_conv *p, size_t m0, size_t m1, size_t n0, size_t n1, float *scratch);
-    void (*depthwise)(const sn_depthwise *p);
+    void (*depthwise_plane)(const sn_depthwise_plane *p);
     void (*max_pool)(const sn_max_pool *p);
 
     /* Element-wise on n elements; y may be x (and a, b). NaN stays NaN. */

@@ -120,7 +120,7 @@ static void check_depthwise(const sn_kernels *k)
     for (size_t i = 0; i < 2 * N_CASES; i++) {
         const conv_case *c = &cases[i / 2];
         size_t offsets[64];
-        sn_depthwise p = {.tap_offset = offsets, .lo = c->lo, .hi = c->hi, .bias = 0.25f};
+        sn_depthwise_plane p = {.tap_offset = offsets, .lo = c->lo, .hi = c->hi, .bias = 0.25f};
         p.taps = fill_geometry(c, p.out, p.step, offsets);
         size_t n = p.out[0] * p.out[1] * p.out[2];
         p.readable = plane_of(c) + i % 2 * 40;
@@ -128,7 +128,7 @@ static void check_depthwise(const sn_kernels *k)
         p.source = source;
         p.weights = weights;
         p.target = poisoned_floats(n);
-        k->depthwise(&p);
+        k->depthwise_plane(&p);
         for (size_t j = 0; j < n; j++) {
             size_t x = j % p.out[2], y = j / p.out[2] % p.out[1], z = j / p.out[2] / p.out[1];
             double magnitude = 0.25;
