@@ -71,13 +71,13 @@ int sn_error_set(sinter_error *err, sinter_status code, const char *format, ...)
     return 0;
 }
 
-sinter_status sn_context(sinter_error *err, sinter_status code, const char *format, ...)
+int sn_error_prefix(sinter_error *err, sinter_status code, const char *format, ...)
 {
-    if (!err) return code;
+    if (!err) return 0;
     sinter_error context;
     va_list args;
     va_start(args, format);
     set_text(&context, code, format, args);
     va_end(args);
-    return sn_fail(err, code, "%s: %s", context.text, err->text);
+    return sn_error_set(err, code, "%s: %s", context.text, err->text);
 }

@@ -13,15 +13,17 @@
  * A macro, so that the compiler sees which code comes back and knows that outputs are set where a call succeeded. */
 #define sn_fail(err, code, ...) sn_status_after(sn_error_set((err), (code), __VA_ARGS__), (code))
 
-/* Puts "while doing X: " in front of the text that *err already holds, and returns its code. */
-sinter_status sn_context(sinter_error *err, sinter_status code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Puts "while doing X: " in front of the text that *err already holds, and returns `code`. A macro for the same reason.
+ */
+#define sn_context(err, code, ...) sn_status_after(sn_error_prefix((err), (code), __VA_ARGS__), (code))
 
 /* "out of memory while <what>" */
 #define sn_no_memory(err, what) sn_fail((err), SINTER_NO_MEMORY, "out of memory while %s", (what))
 
-/* Behind sn_fail; returns nothing of interest. */
+/* Behind sn_fail and sn_context; what they return is of no interest. */
 int sn_error_set(sinter_error *err, sinter_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int sn_error_prefix(sinter_error *err, sinter_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static inline sinter_status sn_status_after(int set, sinter_status code)
 {
     (void)set;

@@ -122,17 +122,22 @@ sinter_status sn_rows_slice(const sinter_value *tensor, int64_t from, int64_t to
     return sinter_tensor_wrap(dtype, rank, dims, data, (size_t)dims[0] * row * item, out, err);
 }
 
+/* `row` is in bytes. */
+static void copy_rows(char *to, size_t rows, const char *from, size_t have, size_t row)
+{
+    for (size_t i = 0; i < rows; i++) memcpy(to + i * row, from + (i < have ? i : have - 1) * row, row);
+}
+
 static sinter_status pad_strings(const sinter_value *tensor, int64_t rows, int rank, const int64_t *dims,
                                  sinter_value **out, sinter_error *err)
 {
-    size_t row = row_elements(tensor), have = (size_t)sinter_tensor_dims(tensor)[0], total, bytes;
-    if (!sn_size_mul(row, (size_t)rows, &total) || !sn_size_mul(total, sizeof(sinter_string), &bytes)) {
-        return sn_fail(err, SINTER_TOO_LARGE, "%lld rows of %zu strings", (long long)rows, row);
+    size_t row = row_elements(tensor) * sizeof(sinter_string), bytes;
+    if (!sn_size_mul(row, (size_t)rows, &bytes)) {
+        return sn_fail(err, SINTER_TOO_LARGE, "%lld rows of %zu bytes", (long long)rows, row);
     }
     sinter_string *strings = sn_malloc(bytes);
     if (!strings) return sn_no_memory(err, "padding a batch");
-    const sinter_string *from = sinter_tensor_data(tensor);
-    for (size_t i = 0; i < total; i++) strings[i] = from[i < have * row ? i : (have - 1) * row + i % row];
+    copy_rows((char *)strings, (size_t)rows, sinter_tensor_data(tensor), (size_t)sinter_tensor_dims(tensor)[0], row);
     sinter_status status = sinter_tensor_create_strings(rank, dims, strings, out, err);
     sn_free(strings);
     return status;
@@ -149,10 +154,7 @@ sinter_status sn_rows_pad(const sinter_value *tensor, int64_t rows, sinter_value
     dims[0] = rows;
     if (sinter_tensor_dtype(tensor) == SINTER_STRING) return pad_strings(tensor, rows, rank, dims, out, err);
     SN_TRY(sinter_tensor_create(sinter_tensor_dtype(tensor), rank, dims, out, err));
-    size_t row = sinter_tensor_size(tensor) / (size_t)have;
-    char *to = sinter_tensor_mutable_data(*out);
-    const char *from = sinter_tensor_data(tensor);
-    memcpy(to, from, (size_t)have * row);
-    for (int64_t i = have; i < rows; i++) memcpy(to + (size_t)i * row, from + (size_t)(have - 1) * row, row);
+    copy_rows(sinter_tensor_mutable_data(*out), (size_t)rows, sinter_tensor_data(tensor), (size_t)have,
+              sinter_tensor_size(tensor) / (size_t)have);
     return SINTER_OK;
 }

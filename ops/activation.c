@@ -101,7 +101,7 @@ sinter_status sn_activations_prepare(sn_prepare *p, const char *const *defaults,
 {
     const sn_str *names;
     const float *alphas, *betas;
-    size_t n_names, n_alphas, n_betas, expected = (size_t)(per_direction * params->directions);
+    size_t n_names, n_alphas, n_betas, expected = (size_t)per_direction * (size_t)params->directions;
     SN_TRY(sn_attr_strings(p, "activations", &names, &n_names));
     SN_TRY(sn_attr_floats(p, "activation_alpha", &alphas, &n_alphas));
     SN_TRY(sn_attr_floats(p, "activation_beta", &betas, &n_betas));

@@ -167,10 +167,8 @@ static bool broadcast_dim(int64_t a, int64_t b, int64_t *out)
         *out = b;
     } else if (sn_dim_is_number(a) && sn_dim_is_number(b)) {
         return false;
-    } else if (sn_dim_is_number(a)) {
-        *out = a; /* the other one must turn out to be as large, or 1 */
-    } else {
-        *out = sn_dim_is_number(b) ? b : SN_DIM_UNKNOWN;
+    } else { /* beside a number the other one must turn out to be as large, or 1 */
+        *out = sn_dim_is_number(a) ? a : sn_dim_is_number(b) ? b : SN_DIM_UNKNOWN;
     }
     return true;
 }

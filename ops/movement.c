@@ -188,7 +188,7 @@ void sn_gather_maps(const sn_shape *in, const sn_shape *out, const int64_t *cons
     size_t n = (size_t)out->dims[last], rows = 1, index[SN_MAX_RANK] = {0};
     for (int i = 0; i < last; i++) rows *= (size_t)out->dims[i];
     if (n == 0) return;
-    ptrdiff_t strides[SN_MAX_RANK];
+    ptrdiff_t strides[SN_MAX_RANK] = {0};
     sn_row_major_strides(in, strides);
     stretch block = longest_stretch(maps[last], n);
     char *d = dst;

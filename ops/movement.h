@@ -25,7 +25,7 @@ void sn_row_major_strides(const sn_shape *shape, ptrdiff_t *strides);
  */
 void sn_copy_elements(size_t element, void *dst, const void *src, ptrdiff_t step, size_t n);
 
-/* out[i0, i1, ...] = in[maps[0][i0], maps[1][i1], ...], or *fill where any map says -1. */
+/* out[i0, i1, ...] = in[maps[0][i0], maps[1][i1], ...], or *fill where any map says -1. The ranks are equal. */
 void sn_gather_maps(const sn_shape *in, const sn_shape *out, const int64_t *const *maps, size_t element, void *dst,
                     const void *src, const void *fill);
 

@@ -107,7 +107,7 @@ static sinter_status eval_groups(sn_eval *x, int64_t groups, bool per_group, dou
     sinter_value *out;
     double *scale, *bias, *row;
     SN_TRY(sn_eval_output(x, 0, in->dtype, shape, &out));
-    if (in->count == 0) return SINTER_OK;
+    if (groups == 0 || in->count == 0) return SINTER_OK; /* no channels, or nothing in them */
     SN_TRY(sn_scratch_load(x, x->in[1], &scale));
     SN_TRY(sn_scratch_load(x, x->in[2], &bias));
     size_t plane = (size_t)sn_shape_product(shape, 2, shape->rank);
@@ -204,14 +204,12 @@ static sinter_status layer_infer(sn_infer *x)
 
 /* Scale or bias spread out to whole rows: `step` doubles further is the next row's (0: the same for all rows). */
 typedef struct spread {
-    double *values; /* NULL: there is no such input */
+    double *values;
     size_t step;
 } spread;
 
 static sinter_status spread_parameter(sn_eval *x, size_t input, int axis, spread *out)
 {
-    *out = (spread){NULL, 0};
-    if (!sn_eval_has(x, input)) return SINTER_OK;
     const sinter_value *v = x->in[input];
     const sn_shape *in = &x->in[0]->shape, *own = &v->shape;
     char text[2][SN_SHAPE_TEXT];
@@ -258,7 +256,7 @@ static sinter_status layer_eval(sn_eval *x)
     SN_TRY(sn_eval_output(x, 0, in->dtype, &in->shape, &out));
     SN_TRY(sn_eval_output(x, 1, p->stash_type, &reduced, &means));
     SN_TRY(sn_eval_output(x, 2, p->stash_type, &reduced, &inverses));
-    spread scale, bias;
+    spread scale, bias = {NULL, 0};
     double *row;
     if (in->count == 0) {
         memset(means->data, 0, means->size);
@@ -266,7 +264,7 @@ static sinter_status layer_eval(sn_eval *x)
         return SINTER_OK;
     }
     SN_TRY(spread_parameter(x, 1, axis, &scale));
-    SN_TRY(spread_parameter(x, 2, axis, &bias));
+    if (sn_eval_has(x, 2)) SN_TRY(spread_parameter(x, 2, axis, &bias));
     size_t n = (size_t)sn_shape_product(&in->shape, axis, in->shape.rank), rows = in->count / n;
     SN_TRY(sn_scratch_doubles(x, n, &row));
     for (size_t r = 0; r < rows; r++) {

@@ -67,8 +67,9 @@ static sinter_status infer_pad(sn_infer *x)
     size_t n_pads = p->n_pads, n_axes = 0;
     bool have = pads || sn_infer_numbers(x, 1, &pads, &n_pads);
     if (sn_infer_has(x, 3)) have = have && sn_infer_numbers(x, 3, &axes, &n_axes);
+    have = have && out.rank >= 0;
     margins m;
-    if (have && out.rank >= 0) {
+    if (have) {
         const char *wrong = resolve_margins(out.rank, pads, n_pads, axes, n_axes, &m);
         if (wrong) return sn_infer_fail(x, "%s (input rank %d, %zu pads)", wrong, out.rank, n_pads);
     }

@@ -202,9 +202,11 @@ static sinter_status plane_pool_open(sn_eval *x, bool indices, plane_pool *p)
     }
     if (!largest_size(p, &size)) size = SIZE_MAX;
     for (int i = 0; i < 2; i++) {
+        double *values;
         void *positions = NULL;
-        SN_TRY(sn_scratch_doubles(x, size, &p->values[i]));
+        SN_TRY(sn_scratch_doubles(x, size, &values));
         if (indices) SN_TRY(sn_scratch_array(x, size, sizeof(int64_t), &positions));
+        p->values[i] = values;
         p->positions[i] = positions;
     }
     p->divisors = NULL;

@@ -106,15 +106,15 @@ static sinter_status infer_reduce(sn_infer *x)
 /* ---------------------------------------------------------------------------------------------------- accumulating */
 
 /* How the elements are accumulated: what the kinds have in common. */
-typedef enum step_kind { STEP_SUM, STEP_ABS, STEP_SQUARE, STEP_PROD, STEP_MAX, STEP_MIN, STEP_EXP } step_kind;
+typedef enum step_kind { STEP_SUM, STEP_ABS, STEP_SQUARE, STEP_PROD, STEP_MAX, STEP_MIN } step_kind;
 
 static const step_kind steps[] = {
     [SUM] = STEP_SUM, [MEAN] = STEP_SUM,  [MAX] = STEP_MAX,     [MIN] = STEP_MIN,         [PROD] = STEP_PROD,
-    [L1] = STEP_ABS,  [L2] = STEP_SQUARE, [LOG_SUM] = STEP_SUM, [LOG_SUM_EXP] = STEP_EXP, [SUM_SQUARE] = STEP_SQUARE,
+    [L1] = STEP_ABS,  [L2] = STEP_SQUARE, [LOG_SUM] = STEP_SUM, [LOG_SUM_EXP] = STEP_SUM, [SUM_SQUARE] = STEP_SQUARE,
 };
 
-/* acc[i] takes up v[i]. `top` is subtracted from exponents. */
-static void add_doubles(step_kind step, double *acc, const double *v, const double *top, size_t n)
+/* acc[i] takes up v[i]. */
+static void add_doubles(step_kind step, double *acc, const double *v, size_t n)
 {
     switch (step) {
     case STEP_SUM:
@@ -134,9 +134,6 @@ static void add_doubles(step_kind step, double *acc, const double *v, const doub
         break;
     case STEP_MIN:
         for (size_t i = 0; i < n; i++) acc[i] = v[i] < acc[i] || v[i] != v[i] ? v[i] : acc[i];
-        break;
-    case STEP_EXP:
-        for (size_t i = 0; i < n; i++) acc[i] += exp(v[i] - top[i]);
         break;
     }
 }
@@ -199,6 +196,7 @@ static void start(const reduction *r, step_kind step, lanes *acc, size_t n)
     for (size_t i = 0; i < n; i++) acc->d[i] = first;
 }
 
+/* With `top`, what is taken up are the elements' exponentials, relative to it. */
 static void take(const reduction *r, step_kind step, lanes *acc, const void *src, const lanes *top, size_t n)
 {
     lanes v;
@@ -207,7 +205,8 @@ static void take(const reduction *r, step_kind step, lanes *acc, const void *src
         add_integers(step, acc->i, v.i, r->dtype == SINTER_UINT64, n);
     } else {
         sn_load_doubles(r->dtype, src, n, v.d);
-        add_doubles(step, acc->d, v.d, top ? top->d : NULL, n);
+        for (size_t i = 0; top && i < n; i++) v.d[i] = exp(v.d[i] - top->d[i]);
+        add_doubles(step, acc->d, v.d, n);
     }
 }
 
@@ -220,7 +219,7 @@ static void fold(const reduction *r, step_kind step, lanes *acc, size_t n)
         if (r->exact)
             add_integers(merge, acc->i, acc->i + rest, r->dtype == SINTER_UINT64, half);
         else
-            add_doubles(merge, acc->d, acc->d + rest, NULL, half);
+            add_doubles(merge, acc->d, acc->d + rest, half);
     }
 }
 
@@ -299,7 +298,7 @@ static void log_sum_exp(const reduction *r, const char *src, bool side_by_side, 
     for (size_t i = 0; i < n; i++) finite[i] = top.d[i] = isfinite(top.d[i]) ? top.d[i] : 0;
     if (!side_by_side)
         for (size_t i = 1; i < SN_CHUNK; i++) top.d[i] = top.d[0];
-    pass(r, STEP_EXP, src, side_by_side, n, &top, acc);
+    pass(r, STEP_SUM, src, side_by_side, n, &top, acc);
     for (size_t i = 0; i < n; i++) acc->d[i] = finite[i] + log(acc->d[i]);
 }
 

@@ -68,12 +68,12 @@ static sinter_status prepare_resize(sn_prepare *p, void *params)
 
 /* ---------------------------------------------------------------------------------------------------- geometry */
 
-/* The axes that scales, sizes and roi speak of, in their order; false when one is wrong. */
+/* The axes that scales, sizes and roi speak of, in their order; false when one is wrong or the rank is unknown. */
 static bool resolve_axes(const resize_params *p, int rank, int *axes, size_t *n)
 {
     uint32_t seen = 0;
     *n = p->axes ? p->n_axes : (size_t)rank;
-    if (*n > (size_t)rank) return false;
+    if (rank < 0 || *n > (size_t)rank) return false;
     for (size_t i = 0; i < *n; i++) {
         axes[i] = (int)i;
         if (p->axes && !sn_axis_normalize(p->axes[i], rank, &axes[i])) return false;
@@ -373,7 +373,7 @@ static sinter_status eval_resize(sn_eval *x)
 {
     const resize_params *p = x->params;
     const sinter_value *in = x->in[0];
-    sn_resize_axis geometry[SN_MAX_RANK];
+    sn_resize_axis geometry[SN_MAX_RANK] = {0};
     sn_shape shape;
     sinter_value *out;
     SN_TRY(resolve_geometry(x, &in->shape, geometry, &shape));

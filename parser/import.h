@@ -28,11 +28,15 @@ typedef struct sn_scope {
     sn_graph_id graph;
 } sn_scope;
 
+SINTER_CHECK static inline sinter_status sn_import_no_memory(const sn_import *x)
+{
+    return sn_no_memory(x->err, "building a model");
+}
+
 /* SN_NONE when nobody defines the name. */
 sn_value_id sn_scope_find(const sn_scope *scope, sn_str name);
 
 /* import_common.c */
-SINTER_CHECK sinter_status sn_import_no_memory(sn_import *x);
 SINTER_CHECK sinter_status sn_import_str(sn_import *x, const char *text, sn_str *out);
 SINTER_CHECK sinter_status sn_import_strs(sn_import *x, char *const *texts, size_t n, const sn_str **out);
 SINTER_CHECK sinter_status sn_import_bytes(sn_import *x, ProtobufCBinaryData bytes, sn_str *out);

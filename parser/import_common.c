@@ -10,11 +10,6 @@ sn_value_id sn_scope_find(const sn_scope *scope, sn_str name)
     return SN_NONE;
 }
 
-sinter_status sn_import_no_memory(sn_import *x)
-{
-    return sn_no_memory(x->err, "building a model");
-}
-
 sinter_status sn_import_str(sn_import *x, const char *text, sn_str *out)
 {
     sn_str s = SN_STR("");

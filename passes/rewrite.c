@@ -136,11 +136,6 @@ const char *sn_pass_label(sn_pass_context *x, sn_node_id node)
     return text.p ? text.p : "a node";
 }
 
-sinter_status sn_pass_no_memory(const sn_pass_context *x)
-{
-    return sn_no_memory(x->err, "optimizing the model");
-}
-
 sn_value_id sn_pass_add_initializer(sn_pass_context *x, sn_graph_id graph, sn_str hint, sinter_value *constant)
 {
     sn_value_id v = sn_add_initializer(x->model, graph, hint, constant);

@@ -37,7 +37,10 @@ void sn_ids_release(sn_ids *ids);
 /* "Conv 'name'", in the report's arena; for messages. */
 const char *sn_pass_label(sn_pass_context *x, sn_node_id node);
 
-sinter_status sn_pass_no_memory(const sn_pass_context *x);
+static inline sinter_status sn_pass_no_memory(const sn_pass_context *x)
+{
+    return sn_no_memory(x->err, "optimizing the model");
+}
 
 /* Adds an initializer named after `hint`; in IR < 4 it is listed as an input too, as that version demands. Takes over
  * the reference. SN_NONE when memory is out. */

@@ -35,13 +35,13 @@ static size_t divide_up(size_t n, size_t d)
  * for. */
 static void set_units(product_state *s, int threads)
 {
+    if (s->m == 0 || s->n == 0 || s->batch == 0) return; /* nothing to compute takes no units */
     size_t wanted = (size_t)threads;
     size_t n_units = s->transpose_b ? wanted * 2 : divide_up(s->n, N_UNIT);
     s->n_step = round_up(divide_up(s->n, n_units), s->transpose_b ? 4 : s->kernels->columns);
     s->n_units = divide_up(s->n, s->n_step);
     size_t have = s->n_units * s->batch;
-    size_t m_units = have >= wanted ? 1 : divide_up(wanted, have);
-    s->m_step = round_up(divide_up(s->m, m_units), 4);
+    s->m_step = round_up(divide_up(s->m, divide_up(wanted, have)), 4);
     s->m_units = divide_up(s->m, s->m_step);
 }
 

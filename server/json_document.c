@@ -99,14 +99,14 @@ static sinter_status copy_string(scanner *s)
     return SINTER_OK;
 }
 
-/* Tries [p, ...) as an array of numbers, literals and such arrays. Returns its end; or NULL, and the arrays that were
- * open where something else came (or where the syntax breaks: the walk that follows says where) are noted in `mixed`.
- */
+/* Tries the '[' at s->p as the beginning of an array of numbers, literals and such arrays. Returns its end; or NULL,
+ * and the arrays that were open where something else came (or where the syntax breaks: the walk that follows says
+ * where) are noted in `mixed`. depth_outside is in [0, SN_JSON_MAX_DEPTH). */
 static const char *numeric_array_end(scanner *s, int depth_outside)
 {
-    const char *open[SN_JSON_MAX_DEPTH];
-    size_t depth = 0;
-    const char *p = s->p;
+    const char *open[SN_JSON_MAX_DEPTH] = {s->p};
+    size_t depth = 1;
+    const char *p = s->p + 1;
     bool want_item = true; /* an item or ']' may come next, else ',' or ']' */
     bool after_comma = false;
     for (;;) {
@@ -170,7 +170,7 @@ static sinter_status make_skeleton(scanner *s)
             SN_TRY(copy_string(s));
             continue;
         }
-        if (c == '[' && !is_known_mixed(s) && (next = numeric_array_end(s, depth))) {
+        if (c == '[' && depth < SN_JSON_MAX_DEPTH && !is_known_mixed(s) && (next = numeric_array_end(s, depth))) {
             SN_TRY(add_slice(s, next));
             continue;
         }
@@ -180,6 +180,7 @@ static sinter_status make_skeleton(scanner *s)
         }
         if (strchr("[]{},:", c) && c) {
             depth += (c == '[' || c == '{') - (c == ']' || c == '}');
+            if (depth < 0) return wrong(s, s->p, "a bracket that closes nothing");
             if (depth > SN_JSON_MAX_DEPTH) return wrong(s, s->p, "nesting deeper than 64 levels");
             next = s->p + 1;
         } else if (!(next = literal_end(s->p, s->end, &token))) {

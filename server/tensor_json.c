@@ -91,9 +91,10 @@ static sinter_status put(sink *s, sn_json_token token, sn_str text)
         return sn_fail(s->err, SINTER_INVALID_INPUT, "input '%s': the data has more than the %zu elements of its shape",
                        s->name, s->end - s->first);
     sn_dtype_class klass = sn_dtypes[s->tensor->dtype].klass;
+    bool is_string = s->tensor->dtype == SINTER_STRING;
     sinter_status status;
-    if (token == SN_JSON_NULL || klass == SN_CLASS_STRING) {
-        status = misfit(s, klass == SN_CLASS_STRING ? "a string" : "a number", text);
+    if (token == SN_JSON_NULL || is_string) {
+        status = misfit(s, is_string ? "a string" : "a number", text);
     } else if (klass == SN_CLASS_BOOL) {
         status = put_bool(s, token, text);
     } else if (token != SN_JSON_NUMBER) {

@@ -15,6 +15,49 @@ static int fail(const char *what, const sinter_error *error)
     return sinter_status_exit_code(error->code);
 }
 
+/* The first input gets zeros, of its declared shape with free dimensions taken as 1. */
+static sinter_status run_on_zeros(sinter_session *session, sinter_value **outputs, sinter_error *error)
+{
+    sinter_io io = sinter_session_input(session, 0);
+    for (int i = 0; i < io.rank; i++) {
+        if (io.dims[i] < 0) io.dims[i] = 1;
+    }
+    sinter_value *input;
+    sinter_status status = sinter_tensor_create(io.dtype, io.rank, io.dims, &input, error);
+    if (status != SINTER_OK) return status;
+    status = sinter_session_run(session, (const sinter_value *const[]){input}, outputs, NULL, NULL, error);
+    sinter_value_release(input);
+    return status;
+}
+
+static void print_largest(const char *name, const sinter_value *output)
+{
+    const float *values = sinter_tensor_data(output);
+    size_t best = 0;
+    for (size_t i = 1; i < sinter_tensor_count(output); i++) {
+        if (values[i] > values[best]) best = i;
+    }
+    printf("%s: largest element %zu, %g\n", name, best, (double)values[best]);
+}
+
+/* Returns the exit code. */
+static int predict(sinter_session *session)
+{
+    sinter_error error;
+    int code = 0;
+    size_t n_outputs = sinter_session_output_count(session);
+    sinter_value **outputs = calloc(n_outputs, sizeof *outputs);
+    if (!outputs) return fprintf(stderr, "out of memory\n"), sinter_status_exit_code(SINTER_NO_MEMORY);
+    if (run_on_zeros(session, outputs, &error) == SINTER_OK) {
+        print_largest(sinter_session_output(session, 0).name, outputs[0]);
+    } else {
+        code = fail("run", &error);
+    }
+    for (size_t i = 0; i < n_outputs; i++) sinter_value_release(outputs[i]);
+    free(outputs);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     sinter_error error;
@@ -28,28 +71,7 @@ int main(int argc, char **argv)
         sinter_model_free(model);
         return fail("session", &error);
     }
-
-    /* One input of the declared shape, free dimensions taken as 1, zeros as data. */
-    sinter_io io = sinter_session_input(session, 0);
-    for (int i = 0; i < io.rank; i++) {
-        if (io.dims[i] < 0) io.dims[i] = 1;
-    }
-    sinter_value *input = NULL;
-    sinter_value **outputs = calloc(sinter_session_output_count(session), sizeof *outputs);
-    if (!outputs || sinter_tensor_create(io.dtype, io.rank, io.dims, &input, &error) != SINTER_OK ||
-        sinter_session_run(session, (const sinter_value *const[]){input}, outputs, NULL, NULL, &error) != SINTER_OK)
-        return fail("run", &error);
-
-    const float *values = sinter_tensor_data(outputs[0]);
-    size_t best = 0;
-    for (size_t i = 1; i < sinter_tensor_count(outputs[0]); i++) {
-        if (values[i] > values[best]) best = i;
-    }
-    printf("%s: largest element %zu, %g\n", sinter_session_output(session, 0).name, best, (double)values[best]);
-
-    for (size_t i = 0; i < sinter_session_output_count(session); i++) sinter_value_release(outputs[i]);
-    free(outputs);
-    sinter_value_release(input);
+    int code = predict(session);
     sinter_session_free(session);
-    return 0;
+    return code;
 }

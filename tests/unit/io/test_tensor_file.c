@@ -136,6 +136,21 @@ static void strings_slice_and_pad(void **state)
     sinter_value_release(padded);
 }
 
+static void rows_of_strings_are_padded_whole(void **state)
+{
+    const sinter_string s[] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}};
+    const int64_t dims[] = {2, 2};
+    sinter_value *v, *padded;
+    (void)state;
+    assert_int_equal(sinter_tensor_create_strings(2, dims, s, &v, NULL), SINTER_OK);
+    assert_int_equal(sn_rows_pad(v, 4, &padded, NULL), SINTER_OK);
+    sinter_value_release(v);
+    const sinter_string *out = sinter_tensor_data(padded);
+    assert_int_equal(sinter_tensor_count(padded), 8);
+    for (size_t i = 0; i < 8; i++) assert_memory_equal(out[i].data, &"abcdcdcd"[i], 1);
+    sinter_value_release(padded);
+}
+
 int main(void)
 {
 #define WITH_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_open, scratch_close)
@@ -146,6 +161,7 @@ int main(void)
         WITH_SCRATCH(fortran_rows_are_rows),
         cmocka_unit_test(padding_repeats_the_last_row),
         cmocka_unit_test(strings_slice_and_pad),
+        cmocka_unit_test(rows_of_strings_are_padded_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,6 +279,43 @@ static void deep_nesting_is_refused_in_linear_time(void **state)
     free(text);
 }
 
+/* `before`, then n arrays of one array each, then `after`. */
+static sinter_status parse_nested(const char *before, int n, const char *after, sinter_error *err)
+{
+    char text[512];
+    int length = snprintf(text, sizeof text, "%s", before);
+    memset(text + length, '[', (size_t)n);
+    memset(text + length + n, ']', (size_t)n);
+    strcpy(text + length + 2 * n, after);
+    sn_json_document d;
+    sinter_status status = parse(text, &d, err);
+    if (status == SINTER_OK) sn_json_document_free(&d);
+    return status;
+}
+
+static void nesting_up_to_the_limit_is_accepted(void **state)
+{
+    (void)state;
+    sinter_error err;
+    assert_int_equal(parse_nested("", SN_JSON_MAX_DEPTH, "", &err), SINTER_OK);
+    assert_int_equal(parse_nested("", SN_JSON_MAX_DEPTH + 1, "", &err), SINTER_INVALID_INPUT);
+    assert_non_null(strstr(err.text, "nesting"));
+    assert_int_equal(parse_nested("{\"a\":", SN_JSON_MAX_DEPTH - 1, "}", &err), SINTER_OK);
+    assert_int_equal(parse_nested("{\"a\":", SN_JSON_MAX_DEPTH, "}", &err), SINTER_INVALID_INPUT);
+    assert_non_null(strstr(err.text, "nesting"));
+}
+
+/* Not only at the end: a nesting below zero would let what follows go deeper than the limit. */
+static void brackets_that_close_nothing_are_refused_on_the_spot(void **state)
+{
+    (void)state;
+    sinter_error err;
+    assert_int_equal(parse_nested("]", SN_JSON_MAX_DEPTH + 1, "", &err), SINTER_INVALID_INPUT);
+    assert_non_null(strstr(err.text, "at byte 0"));
+    assert_int_equal(parse_nested("{}}", SN_JSON_MAX_DEPTH + 1, "", &err), SINTER_INVALID_INPUT);
+    assert_non_null(strstr(err.text, "at byte 2"));
+}
+
 static void elements_that_do_not_fit_are_named(void **state)
 {
     (void)state;
@@ -346,6 +383,8 @@ int main(void)
         cmocka_unit_test(ragged_arrays_have_no_shape),
         cmocka_unit_test(broken_documents_are_refused),
         cmocka_unit_test(deep_nesting_is_refused_in_linear_time),
+        cmocka_unit_test(nesting_up_to_the_limit_is_accepted),
+        cmocka_unit_test(brackets_that_close_nothing_are_refused_on_the_spot),
         cmocka_unit_test(elements_that_do_not_fit_are_named),
         cmocka_unit_test(huge_shapes_take_no_memory),
     };
