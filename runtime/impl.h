@@ -1,20 +1,29 @@
 /*
- * impl.h - how an operator is made fast. The implementation table (impls.def) is tried best first when a plan is built;
- * the reference of ops/ is the implicit last entry, and the oracle that every implementation is tested against.
+ * impl.h - how an operator is made fast. The implementation tables (impls.def) are tried best first when a plan is
+ * built; the reference of ops/ is the implicit last entry, and the oracle that every implementation is tested against.
  *
- * To add one: a file in runtime/ (over kernels in runtime/kernels/), one row in impls.def, its test.
+ * To add one: a row at the end of its family's file in runtime/ (over kernels in runtime/kernels/), and its test. A new
+ * file is one more line in impls.def.
  */
 #ifndef SN_RUNTIME_IMPL_H
 #define SN_RUNTIME_IMPL_H
 
 #include "ops/infer.h"
 #include "runtime/kernels/kernels.h"
+#include "runtime/packs.h"
 #include "runtime/pool.h"
 
 /* How the elements of a value lie in memory. Belongs to the plan's value, never to the graph. */
 typedef enum sn_layout {
-    SN_LAYOUT_PLAIN /* dense, row-major, as in ONNX */
+    SN_LAYOUT_PLAIN,        /* dense, row-major, as in ONNX */
+    SN_LAYOUT_CHANNELS_LAST /* of [N, C, D1, ..., Dn]: dense as [N, D1, ..., Dn, C] */
 } sn_layout;
+
+/* Following nodes that the step does in one go: y = activation(result + residual). */
+typedef struct sn_fusion {
+    bool residual; /* an input behind those of the node, of the output's shape and layout */
+    sn_activation activation;
+} sn_fusion;
 
 /* A node as a plan sees it: concrete facts of inputs and outputs, all shapes static, every output wanted by somebody.
  */
@@ -24,19 +33,30 @@ typedef struct sn_impl_site {
     const sn_op *op;
     const void *params; /* of op->prepare */
     size_t n_in, n_out;
+    const sn_value_id *in_id;
     const sn_fact *in;
     const sn_fact *out;
-    const sn_layout *in_layout;
-    int threads; /* of the pool: for splits and scratch, never for the choice of algorithm */
+    const sn_layout *in_layout; /* in which each input exists already; another costs a reordering */
+    sn_fusion fusion;           /* for rows that can fuse */
+    int threads;                /* of the pool: for splits and scratch, never for the choice of algorithm */
     const sn_kernels *kernels;
-    sn_arena *arena; /* lives as long as the plan */
+    sn_packs *packs;
+    sinter_pool *pool; /* to pack with */
+    sn_arena *arena;   /* lives as long as the plan */
 } sn_impl_site;
+
+/* The layouts that an implementation reads and gives; preset to plain. The planner reorders what lies otherwise. */
+typedef struct sn_impl_layouts {
+    sn_layout *in; /* n_in entries; a residual lies as the output does */
+    sn_layout out; /* of all outputs */
+} sn_impl_layouts;
 
 /* What run gets: raw pointers, everything else was settled in prepare. */
 typedef struct sn_impl_run {
-    const void *state;     /* what prepare returned */
-    const void *const *in; /* n_in; NULL: left out */
-    size_t n_in;
+    const void *state; /* what prepare returned */
+    const void *const
+        *in; /* n_in, then the residual if there is one; NULL: left out. A constant that was packed: not to be read */
+    size_t n_in; /* of the node */
     void *const *out;
     void *scratch;     /* scratch_size bytes, SN_ALIGNMENT-aligned */
     sinter_pool *pool; /* NULL: serial */
@@ -45,14 +65,29 @@ typedef struct sn_impl_run {
 typedef struct sn_impl {
     const char *domain, *op_type;
     const char *name; /* as shown by `bench` */
-    bool (*accepts)(const sn_impl_site *site);
+    bool fuses;       /* takes any sn_fusion */
+    bool (*accepts)(const sn_impl_site *site, sn_impl_layouts *layouts);
     /* Returns the state in *state (from site->arena) and the scratch bytes that run needs. */
     sinter_status (*prepare)(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err);
     void (*run)(const sn_impl_run *r);
+    /* How the constant input 1 is packed, when that follows from its shape and the attributes alone: the session then
+     * packs it once for all plans and lets the original go. False: not packed. NULL: this row packs nothing. */
+    bool (*weights)(const void *params, const sn_shape *weight, sn_pack_form *form);
 } sn_impl;
 
 /* The first row that accepts, or NULL: use the reference. */
-const sn_impl *sn_impl_find(const sn_impl_site *site);
+const sn_impl *sn_impl_find(const sn_impl_site *site, sn_impl_layouts *layouts);
+/* May steps of this operator fuse with what follows? */
+bool sn_impl_fuses(const sn_op *op);
+/* The form of the first row of the operator that packs this weight. */
+bool sn_impl_weights(const sn_op *op, const void *params, const sn_shape *weight, sn_pack_form *form);
+
+/* The tables. */
+#define SN_IMPLS(family)                                                                                               \
+    extern const sn_impl sn_impls_##family[];                                                                          \
+    extern const size_t sn_impls_##family##_count;
+#include "runtime/impls.def"
+#undef SN_IMPLS
 
 /* For `accepts`: are these inputs (or outputs) present float tensors? */
 static inline bool sn_fact_is_float(const sn_fact *f)
@@ -63,14 +98,25 @@ static inline bool sn_site_has(const sn_impl_site *site, size_t i)
 {
     return i < site->n_in && site->in[i].present;
 }
+static inline const sn_shape *sn_site_in(const sn_impl_site *site, size_t i)
+{
+    return &site->in[i].type.shape;
+}
+static inline const sn_shape *sn_site_out(const sn_impl_site *site)
+{
+    return &site->out[0].type.shape;
+}
+static inline size_t sn_divide_up(size_t n, size_t d)
+{
+    return (n + d - 1) / d;
+}
+static inline size_t sn_round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
 
-/* The functions of the rows in impls.def. */
-#define SN_IMPL(domain, op_type, name, function)                                                                       \
-    bool sn_##function##_impl_accepts(const sn_impl_site *site);                                                       \
-    sinter_status sn_##function##_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,           \
-                                               sinter_error *err);                                                     \
-    void sn_##function##_impl_run(const sn_impl_run *r);
-#include "runtime/impls.def"
-#undef SN_IMPL
+/* Work below which waking other threads costs more than it gains. */
+#define SN_SERIAL_FLOPS 100000 /* multiply-adds */
+#define SN_GRAIN        8192   /* elements of a memory-bound step */
 
 #endif

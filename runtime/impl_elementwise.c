@@ -68,17 +68,18 @@ static void mul_range(void *context, size_t begin, size_t end, int worker)
 }
 
 #define ELEMENTWISE(name)                                                                                              \
-    bool sn_##name##_impl_accepts(const sn_impl_site *site)                                                            \
+    static bool name##_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)                                     \
     {                                                                                                                  \
+        (void)layouts;                                                                                                 \
         return same_shapes(site);                                                                                      \
     }                                                                                                                  \
-    sinter_status sn_##name##_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,               \
-                                           sinter_error *err)                                                          \
+    static sinter_status name##_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,                  \
+                                        sinter_error *err)                                                             \
     {                                                                                                                  \
         *scratch_size = 0;                                                                                             \
         return prepare(site, state, err);                                                                              \
     }                                                                                                                  \
-    void sn_##name##_impl_run(const sn_impl_run *r)                                                                    \
+    static void name##_run(const sn_impl_run *r)                                                                       \
     {                                                                                                                  \
         run(r, name##_range);                                                                                          \
     }
@@ -110,14 +111,15 @@ static bool read_bounds(const sn_impl_site *site, float *lo, float *hi)
     return read_bound(site, 1, lo) && read_bound(site, 2, hi);
 }
 
-bool sn_clip_impl_accepts(const sn_impl_site *site)
+static bool clip_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
+    (void)layouts;
     float lo, hi;
     bool bounds_are_inputs = site->op->since >= 11;
     return bounds_are_inputs && sn_fact_is_float(&site->in[0]) && read_bounds(site, &lo, &hi);
 }
 
-sinter_status sn_clip_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+static sinter_status clip_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
     clip_state *s = SN_ARENA_NEW(site->arena, clip_state);
     if (!s || !sn_shape_count(&site->out[0].type.shape, &s->base.count)) return sn_no_memory(err, "preparing a step");
@@ -137,7 +139,7 @@ static void clip_range(void *context, size_t begin, size_t end, int worker)
                            s->hi);
 }
 
-void sn_clip_impl_run(const sn_impl_run *r)
+static void clip_run(const sn_impl_run *r)
 {
     run(r, clip_range);
 }
@@ -150,8 +152,9 @@ typedef struct affine_state {
     sinter_dtype dtype; /* of scale and bias */
 } affine_state;
 
-bool sn_affine_impl_accepts(const sn_impl_site *site)
+static bool affine_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
+    (void)layouts;
     size_t count;
     const sn_shape *x = &site->in[0].type.shape;
     if (!sn_fact_is_float(&site->in[0]) || x->rank < 2 || !sn_shape_count(x, &count) || count == 0) return false;
@@ -162,7 +165,7 @@ bool sn_affine_impl_accepts(const sn_impl_site *site)
     return site->in[1].type.dtype == SINTER_FLOAT || site->in[1].type.dtype == SINTER_DOUBLE;
 }
 
-sinter_status sn_affine_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+static sinter_status affine_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
     const sn_shape *x = &site->in[0].type.shape;
     affine_state *s = SN_ARENA_NEW(site->arena, affine_state);
@@ -190,8 +193,32 @@ static void affine_planes(void *context, size_t begin, size_t end, int worker)
     }
 }
 
-void sn_affine_impl_run(const sn_impl_run *r)
+static void affine_run(const sn_impl_run *r)
 {
     const affine_state *s = r->state;
     sn_parallel_for(r->pool, s->planes, 1 + GRAIN / s->inner, affine_planes, (void *)r);
 }
+
+const sn_impl sn_impls_elementwise[] = {
+    {.domain = "",
+     .op_type = "Relu",
+     .name = "clamp",
+     .accepts = relu_accepts,
+     .prepare = relu_prepare,
+     .run = relu_run},
+    {.domain = "", .op_type = "Add", .name = "add", .accepts = add_accepts, .prepare = add_prepare, .run = add_run},
+    {.domain = "", .op_type = "Mul", .name = "mul", .accepts = mul_accepts, .prepare = mul_prepare, .run = mul_run},
+    {.domain = "",
+     .op_type = "Clip",
+     .name = "clamp",
+     .accepts = clip_accepts,
+     .prepare = clip_prepare,
+     .run = clip_run},
+    {.domain = "sinter",
+     .op_type = "ChannelAffine",
+     .name = "channel-affine",
+     .accepts = affine_accepts,
+     .prepare = affine_prepare,
+     .run = affine_run},
+};
+const size_t sn_impls_elementwise_count = sizeof sn_impls_elementwise / sizeof *sn_impls_elementwise;

@@ -1,168 +1,46 @@
 /*
- * Gemm and MatMul. The work is split into rectangles of the output. A transposed B needs no packing at all: PyTorch's
- * Linear is stored that way.
+ * Gemm and MatMul on packed weights. A constant B is packed once per session; one that is computed is packed by each
+ * run. Gemm's C is a bias when it has one row, and else what an addition behind the product would be.
  */
 #include "ops/matmul.h"
-#include "runtime/impl.h"
+#include "runtime/product.h"
 
-#define SERIAL_WORK 65536 /* multiply-adds below which waking others costs more than it gains */
-#define N_UNIT      256   /* columns of a unit of work */
+#include "base/size.h"
 
-typedef struct product_state {
-    const sn_kernels *kernels;
-    size_t m, n, k;
-    size_t batch;
-    const size_t *a_offset, *b_offset; /* of each product of the batch */
-    bool transpose_a, transpose_b;
-    /* Gemm: Y = alpha * AB + beta * C */
-    float alpha, beta;
-    bool has_c;
-    size_t c_row, c_col;
-    size_t m_step, n_step, m_units, n_units;
-} product_state;
+typedef struct matmul_state {
+    sn_product_plan product;
+    sn_pack_form form;
+    const float *packed; /* NULL: B is packed by each run, into scratch */
+    const float *scale, *bias;
+    bool has_c, c_is_bias;
+    bool transpose_a;
+    size_t a_floats, b_floats; /* of scratch */
+} matmul_state;
 
-static size_t round_up(size_t n, size_t step)
+static bool is_floats(const sn_impl_site *site, size_t i)
 {
-    return (n + step - 1) / step * step;
+    return !sn_site_has(site, i) || sn_fact_is_float(&site->in[i]);
 }
 
-static size_t divide_up(size_t n, size_t d)
+static bool all_floats(const sn_impl_site *site)
 {
-    return (n + d - 1) / d;
+    return is_floats(site, 0) && is_floats(site, 1) && is_floats(site, 2) && sn_fact_is_float(&site->out[0]);
 }
 
-/* With a transposed B the kernel walks over all rows of A for each few of B: columns are split as finely as threads ask
- * for. */
-static void set_units(product_state *s, int threads)
+/* Sets what the run reads of B, and the scratch that it needs. */
+static sinter_status settle_weights(matmul_state *s, const sn_impl_site *site, size_t *scratch_size, sinter_error *err)
 {
-    if (s->m == 0 || s->n == 0 || s->batch == 0) return; /* nothing to compute takes no units */
-    size_t wanted = (size_t)threads;
-    size_t n_units = s->transpose_b ? wanted * 2 : divide_up(s->n, N_UNIT);
-    s->n_step = round_up(divide_up(s->n, n_units), s->transpose_b ? 4 : s->kernels->columns);
-    s->n_units = divide_up(s->n, s->n_step);
-    size_t have = s->n_units * s->batch;
-    s->m_step = round_up(divide_up(s->m, divide_up(wanted, have)), 4);
-    s->m_units = divide_up(s->m, s->m_step);
-}
-
-static bool all_float(const sn_impl_site *site)
-{
-    size_t count;
-    for (size_t i = 0; i < site->n_in; i++) {
-        if (!site->in[i].present) continue;
-        if (!sn_fact_is_float(&site->in[i])) return false;
-        if (!sn_shape_count(&site->in[i].type.shape, &count) || count == 0) return false;
+    size_t floats = sn_pack_floats(site->kernels, &s->form);
+    if (floats == SIZE_MAX) return sn_fail(err, SINTER_TOO_LARGE, "packing a matrix: it is too large");
+    if (site->in[1].constant) {
+        s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, site->in[1].constant, site->pool);
+        if (!s->packed) return sn_no_memory(err, "packing the weights");
+    } else {
+        s->b_floats = sn_aligned_floats(floats);
     }
-    return sn_fact_is_float(&site->out[0]) && sn_shape_count(&site->out[0].type.shape, &count) && count > 0;
-}
-
-/* ---------------------------------------------------------------------------------------------------- run */
-
-typedef struct product_call {
-    const product_state *s;
-    const float *a, *b, *c;
-    float *y;
-    float *scratch;
-} product_call;
-
-/* Y = alpha * Y + beta * C on a rectangle. */
-static void finish(const product_call *x, size_t m0, size_t m1, size_t n0, size_t n1)
-{
-    const product_state *s = x->s;
-    for (size_t i = m0; i < m1; i++) {
-        float *y = x->y + i * s->n;
-        const float *c = x->c ? x->c + i * s->c_row : NULL;
-        if (s->alpha != 1) {
-            for (size_t j = n0; j < n1; j++) y[j] *= s->alpha;
-        }
-        if (!c) continue;
-        if (s->beta == 1 && s->c_col == 1) {
-            for (size_t j = n0; j < n1; j++) y[j] += c[j];
-        } else {
-            for (size_t j = n0; j < n1; j++) y[j] += s->beta * c[j * s->c_col];
-        }
-    }
-}
-
-static void product_units(void *context, size_t begin, size_t end, int worker)
-{
-    const product_call *x = context;
-    const product_state *s = x->s;
-    for (size_t i = begin; i < end; i++) {
-        size_t n = i % s->n_units, m = i / s->n_units % s->m_units, batch = i / s->n_units / s->m_units;
-        sn_matmul p = {.m = s->m,
-                       .n = s->n,
-                       .k = s->k,
-                       .a = x->a + (s->a_offset ? s->a_offset[batch] : 0),
-                       .a_row = s->k,
-                       .b = x->b + (s->b_offset ? s->b_offset[batch] : 0),
-                       .b_row = s->transpose_b ? s->k : s->n,
-                       .c = x->y + batch * s->m * s->n,
-                       .c_row = s->n};
-        size_t m0 = m * s->m_step, n0 = n * s->n_step;
-        size_t m1 = m0 + s->m_step < s->m ? m0 + s->m_step : s->m, n1 = n0 + s->n_step < s->n ? n0 + s->n_step : s->n;
-        if (s->transpose_b) {
-            s->kernels->matmul_transposed(&p, m0, m1, n0, n1);
-        } else {
-            s->kernels->matmul(&p, m0, m1, n0, n1, x->scratch + (size_t)worker * round_up(s->kernels->scratch, 16));
-        }
-        if (s->alpha != 1 || x->c) finish(x, m0, m1, n0, n1);
-    }
-}
-
-static void run(const product_call *x, sinter_pool *pool)
-{
-    const product_state *s = x->s;
-    bool serial = s->batch * s->m * s->n * s->k < SERIAL_WORK;
-    sn_parallel_for(serial ? NULL : pool, s->batch * s->m_units * s->n_units, 1, product_units, (void *)x);
-}
-
-static size_t transposed_floats(const product_state *s)
-{
-    return s->transpose_a ? round_up(s->m * s->k, 16) : 0;
-}
-
-static size_t scratch_bytes(const product_state *s, int threads)
-{
-    return (transposed_floats(s) + (size_t)threads * round_up(s->kernels->scratch, 16)) * sizeof(float);
-}
-
-/* ---------------------------------------------------------------------------------------------------- Gemm */
-
-bool sn_gemm_impl_accepts(const sn_impl_site *site)
-{
-    return all_float(site) && (!sn_site_has(site, 2) || site->in[2].type.shape.rank <= 2);
-}
-
-/* C broadcasts to [m, n]. */
-static void set_c(product_state *s, const sn_shape *c)
-{
-    int64_t rows = c->rank == 2 ? c->dims[0] : 1, columns = c->rank > 0 ? c->dims[c->rank - 1] : 1;
-    s->has_c = true;
-    s->c_row = rows > 1 ? (size_t)columns : 0;
-    s->c_col = columns > 1 ? 1 : 0;
-}
-
-sinter_status sn_gemm_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
-{
-    const sn_gemm_params *params = site->params;
-    product_state *s = SN_ARENA_NEW(site->arena, product_state);
-    if (!s) return sn_no_memory(err, "preparing a matrix product");
-    sn_gemm_sizes sizes;
-    SN_TRY(sn_gemm_geometry(params, &site->in[0].type.shape, &site->in[1].type.shape, &sizes, err));
-    *s = (product_state){.kernels = site->kernels,
-                         .m = (size_t)sizes.m,
-                         .n = (size_t)sizes.n,
-                         .k = (size_t)sizes.k,
-                         .batch = 1,
-                         .transpose_a = params->trans_a,
-                         .transpose_b = params->trans_b,
-                         .alpha = params->alpha,
-                         .beta = params->beta};
-    if (sn_site_has(site, 2)) set_c(s, &site->in[2].type.shape);
-    set_units(s, site->threads);
-    *state = s;
-    *scratch_size = scratch_bytes(s, site->threads);
+    s->a_floats = s->transpose_a ? sn_aligned_floats(s->product.gemm.m * s->product.gemm.kc) : 0;
+    *scratch_size = (s->a_floats + s->b_floats) * sizeof(float);
+    sn_product_split(&s->product, site->threads);
     return SINTER_OK;
 }
 
@@ -173,77 +51,190 @@ static void transpose(const float *a, size_t rows, size_t columns, float *out)
     }
 }
 
-void sn_gemm_impl_run(const sn_impl_run *r)
+static void matmul_run(const sn_impl_run *r)
 {
-    const product_state *s = r->state;
-    product_call x = {.s = s,
-                      .a = r->in[0],
-                      .b = r->in[1],
-                      .c = s->has_c ? r->in[2] : NULL,
-                      .y = r->out[0],
-                      .scratch = (float *)r->scratch + transposed_floats(s)};
+    const matmul_state *s = r->state;
+    const float *a = r->in[0], *b = s->packed;
+    float *scratch = r->scratch;
     if (s->transpose_a) {
-        transpose(r->in[0], s->k, s->m, r->scratch);
-        x.a = r->scratch;
+        transpose(a, s->product.gemm.kc, s->product.gemm.m, scratch);
+        a = scratch;
     }
-    run(&x, r->pool);
+    if (!b) {
+        sn_pack(s->product.kernels, &s->form, r->in[1], scratch + s->a_floats, s->product.serial ? NULL : r->pool);
+        b = scratch + s->a_floats;
+    }
+    sn_epilogue e = {.scale = s->scale, .bias = s->bias};
+    if (s->has_c && s->c_is_bias && !s->bias) e.bias = r->in[2];
+    if (s->has_c && !s->c_is_bias) e.residual = r->in[2];
+    if (!e.residual && s->product.gemm.epilogue.residual_row > 0) e.residual = r->in[r->n_in];
+    sn_product_run(&s->product, a, b, r->out[0], &e, r->pool);
+}
+
+/* ---------------------------------------------------------------------------------------------------- Gemm */
+
+static sn_pack_form gemm_form(bool trans_b, size_t n, size_t k)
+{
+    return (sn_pack_form){.kind = SN_PACK_GEMM,
+                          .groups = 1,
+                          .source = {.taps = 1,
+                                     .kc = k,
+                                     .n = n,
+                                     .channel_pitch = trans_b ? 1 : (ptrdiff_t)n,
+                                     .column_pitch = trans_b ? (ptrdiff_t)k : 1}};
+}
+
+static bool gemm_weights(const void *params, const sn_shape *weight, sn_pack_form *form)
+{
+    const sn_gemm_params *p = params;
+    if (weight->rank != 2) return false;
+    size_t rows = (size_t)weight->dims[0], columns = (size_t)weight->dims[1];
+    *form = p->trans_b ? gemm_form(true, rows, columns) : gemm_form(false, columns, rows);
+    return true;
+}
+
+/* What C is, and whether the kernel can add it. */
+static bool c_fits(const sn_impl_site *site, size_t m, size_t n, bool *is_bias)
+{
+    const sn_gemm_params *p = site->params;
+    if (!sn_site_has(site, 2)) return true;
+    const sn_shape *c = sn_site_in(site, 2);
+    size_t rows = c->rank == 2 ? (size_t)c->dims[0] : 1, columns = c->rank > 0 ? (size_t)c->dims[c->rank - 1] : 1;
+    bool constant = site->in[2].constant;
+    *is_bias = rows == 1;
+    if (rows == 1) return constant || (columns == n && p->beta == 1);
+    return rows == m && columns == n && p->beta == 1 && !site->fusion.residual;
+}
+
+static bool gemm_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    sn_gemm_sizes sizes;
+    bool is_bias;
+    (void)layouts;
+    if (!all_floats(site)) return false;
+    if (sn_gemm_geometry(site->params, sn_site_in(site, 0), sn_site_in(site, 1), &sizes, NULL) != SINTER_OK)
+        return false;
+    return c_fits(site, (size_t)sizes.m, (size_t)sizes.n, &is_bias);
+}
+
+/* n copies of a number, or beta times a constant C of one row. */
+static float *filled(sn_arena *arena, size_t n, float x)
+{
+    float *v = SN_ARENA_ARRAY(arena, float, n);
+    for (size_t i = 0; v && i < n; i++) v[i] = x;
+    return v;
+}
+
+static sinter_status settle_c(matmul_state *s, const sn_impl_site *site, sinter_error *err)
+{
+    const sn_gemm_params *p = site->params;
+    size_t n = s->product.gemm.n;
+    if (p->alpha != 1) {
+        s->scale = filled(site->arena, n, p->alpha);
+        if (!s->scale) return sn_no_memory(err, "preparing a matrix product");
+    }
+    s->has_c = sn_site_has(site, 2);
+    (void)c_fits(site, s->product.gemm.m, n, &s->c_is_bias);
+    const sinter_value *c = s->has_c ? site->in[2].constant : NULL;
+    if (!c || !s->c_is_bias || (c->count == n && p->beta == 1)) return SINTER_OK;
+    float *bias = filled(site->arena, n, 0);
+    if (!bias) return sn_no_memory(err, "preparing a matrix product");
+    for (size_t i = 0; i < n; i++) bias[i] = p->beta * ((const float *)c->data)[c->count == 1 ? 0 : i];
+    s->bias = bias;
+    return SINTER_OK;
+}
+
+static const sn_product_item one_item;
+
+static sinter_status gemm_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    const sn_gemm_params *params = site->params;
+    matmul_state *s = SN_ARENA_NEW(site->arena, matmul_state);
+    if (!s) return sn_no_memory(err, "preparing a matrix product");
+    sn_gemm_sizes sizes;
+    SN_TRY(sn_gemm_geometry(params, sn_site_in(site, 0), sn_site_in(site, 1), &sizes, err));
+    size_t m = (size_t)sizes.m, n = (size_t)sizes.n, k = (size_t)sizes.k;
+    s->form = gemm_form(params->trans_b, n, k);
+    s->transpose_a = params->trans_a;
+    s->product = (sn_product_plan){.kernels = site->kernels, .items = &one_item, .n_items = 1};
+    s->product.gemm = (sn_gemm){.m = m, .n = n, .taps = 1, .kc = k, .a_row = k, .c_row = n};
+    s->product.gemm.epilogue.activation = site->fusion.activation;
+    SN_TRY(settle_c(s, site, err));
+    if (site->fusion.residual || (s->has_c && !s->c_is_bias)) s->product.gemm.epilogue.residual_row = n;
+    *state = s;
+    return settle_weights(s, site, scratch_size, err);
 }
 
 /* ---------------------------------------------------------------------------------------------------- MatMul */
 
-bool sn_matmul_impl_accepts(const sn_impl_site *site)
+static bool matmul_weights(const void *params, const sn_shape *weight, sn_pack_form *form)
 {
-    return all_float(site);
+    (void)params;
+    if (weight->rank < 2) return false;
+    size_t k = (size_t)weight->dims[weight->rank - 2], n = (size_t)weight->dims[weight->rank - 1];
+    *form = gemm_form(false, n, k);
+    form->groups = (size_t)sn_shape_product(weight, 0, weight->rank - 2);
+    form->group_pitch = form->groups > 1 ? (ptrdiff_t)(k * n) : 0;
+    return true;
 }
 
-/* Where each matrix of the broadcast batch begins in an operand of shape `s`. */
-static const size_t *batch_offsets(const sn_shape *s, const sn_shape *batch, size_t count, size_t matrix,
-                                   sn_arena *arena)
+static bool matmul_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
-    size_t *offsets = SN_ARENA_ARRAY(arena, size_t, count);
-    int own = s->rank - 2;
-    for (size_t i = 0; offsets && i < count; i++) {
-        size_t rest = i, stride = matrix;
-        for (int d = batch->rank - 1, k = own - 1; k >= 0; d--, k--) {
-            size_t index = rest % (size_t)batch->dims[d];
-            rest /= (size_t)batch->dims[d];
-            if (s->dims[k] > 1) offsets[i] += index * stride;
-            stride *= (size_t)s->dims[k];
-        }
-    }
-    return offsets;
+    (void)layouts;
+    return all_floats(site) && sn_site_in(site, 0)->rank >= 2 && sn_site_in(site, 1)->rank >= 2;
 }
 
-sinter_status sn_matmul_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+/* Which matrix of an operand of shape `s` belongs to product `i` of the broadcast batch. */
+static size_t operand_index(const sn_shape *s, const sn_shape *batch, size_t i)
 {
-    const sn_shape *a = &site->in[0].type.shape, *b = &site->in[1].type.shape;
-    product_state *s = SN_ARENA_NEW(site->arena, product_state);
-    if (!s) return sn_no_memory(err, "preparing a matrix product");
-    sn_matmul_sizes sizes;
-    SN_TRY(sn_matmul_geometry(a, b, &sizes, err));
-    *s = (product_state){.kernels = site->kernels,
-                         .m = (size_t)sizes.m,
-                         .n = (size_t)sizes.n,
-                         .k = (size_t)sizes.k,
-                         .batch = (size_t)sn_shape_product(&sizes.batch, 0, sizes.batch.rank),
-                         .alpha = 1};
-    if (b->rank <= 2) { /* one matrix for all: the batch is more rows */
-        s->m *= s->batch;
-        s->batch = 1;
-    } else {
-        s->a_offset = batch_offsets(a, &sizes.batch, s->batch, s->m * s->k, site->arena);
-        s->b_offset = batch_offsets(b, &sizes.batch, s->batch, s->k * s->n, site->arena);
-        if (!s->a_offset || !s->b_offset) return sn_no_memory(err, "preparing a matrix product");
+    size_t index = 0, stride = 1;
+    for (int d = batch->rank - 1, k = s->rank - 3; k >= 0; d--, k--) {
+        size_t at = i % (size_t)batch->dims[d];
+        i /= (size_t)batch->dims[d];
+        if (s->dims[k] > 1) index += at * stride;
+        stride *= (size_t)s->dims[k];
     }
-    set_units(s, site->threads);
-    *state = s;
-    *scratch_size = scratch_bytes(s, site->threads);
+    return index;
+}
+
+static sinter_status list_products(matmul_state *s, const sn_impl_site *site, const sn_matmul_sizes *sizes,
+                                   sinter_error *err)
+{
+    const sn_shape *a = sn_site_in(site, 0), *b = sn_site_in(site, 1);
+    const sn_gemm *g = &s->product.gemm;
+    sn_product_item *items = SN_ARENA_ARRAY(site->arena, sn_product_item, s->product.n_items);
+    if (!items) return sn_no_memory(err, "preparing a matrix product");
+    for (size_t i = 0; i < s->product.n_items; i++) {
+        items[i] = (sn_product_item){.a = operand_index(a, &sizes->batch, i) * g->m * g->kc,
+                                     .b = operand_index(b, &sizes->batch, i) * sn_pack_group(site->kernels, &s->form),
+                                     .c = i * g->m * g->n};
+    }
+    s->product.items = items;
     return SINTER_OK;
 }
 
-void sn_matmul_impl_run(const sn_impl_run *r)
+static sinter_status matmul_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
-    const product_state *s = r->state;
-    product_call x = {.s = s, .a = r->in[0], .b = r->in[1], .y = r->out[0], .scratch = r->scratch};
-    run(&x, r->pool);
+    const sn_shape *a = sn_site_in(site, 0), *b = sn_site_in(site, 1);
+    matmul_state *s = SN_ARENA_NEW(site->arena, matmul_state);
+    if (!s) return sn_no_memory(err, "preparing a matrix product");
+    sn_matmul_sizes sizes;
+    SN_TRY(sn_matmul_geometry(a, b, &sizes, err));
+    size_t m = (size_t)sizes.m, n = (size_t)sizes.n, k = (size_t)sizes.k;
+    size_t batch = (size_t)sn_shape_product(&sizes.batch, 0, sizes.batch.rank);
+    (void)matmul_weights(NULL, b, &s->form);
+    bool one_matrix = s->form.groups == 1 && b->rank == 2; /* for all: the batch is more rows */
+    s->product = (sn_product_plan){.kernels = site->kernels, .items = &one_item, .n_items = one_matrix ? 1 : batch};
+    s->product.gemm = (sn_gemm){.m = one_matrix ? m * batch : m, .n = n, .taps = 1, .kc = k, .a_row = k, .c_row = n};
+    s->product.gemm.epilogue.activation = site->fusion.activation;
+    if (site->fusion.residual) s->product.gemm.epilogue.residual_row = n;
+    if (!one_matrix) SN_TRY(list_products(s, site, &sizes, err));
+    *state = s;
+    return settle_weights(s, site, scratch_size, err);
 }
+
+const sn_impl sn_impls_matmul[] = {
+    {"", "Gemm", "gemm", true, gemm_accepts, gemm_prepare, matmul_run, gemm_weights},
+    {"", "MatMul", "matmul", true, matmul_accepts, matmul_prepare, matmul_run, matmul_weights},
+};
+const size_t sn_impls_matmul_count = sizeof sn_impls_matmul / sizeof *sn_impls_matmul;

@@ -70,14 +70,15 @@ static bool slide(const sn_impl_site *site, sn_window_axis axis[2])
     return true;
 }
 
-bool sn_max_pool_impl_accepts(const sn_impl_site *site)
+static bool max_pool_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
+    (void)layouts;
     sn_window_axis axis[2];
     bool indices = site->n_out > 1 && site->out[1].present;
     return !indices && pool_shapes(site) && site->in[0].type.shape.rank == 4 && slide(site, axis);
 }
 
-sinter_status sn_max_pool_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+static sinter_status max_pool_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
     pool_state *s = NULL;
     sn_window_axis axis[2];
@@ -109,19 +110,20 @@ static void max_pool_planes(void *context, size_t begin, size_t end, int worker)
     }
 }
 
-void sn_max_pool_impl_run(const sn_impl_run *r)
+static void max_pool_run(const sn_impl_run *r)
 {
     pool_call x = {.s = r->state, .x = r->in[0], .y = r->out[0]};
     sn_parallel_for(r->pool, x.s->planes, grain_of(x.s), max_pool_planes, &x);
 }
 
-bool sn_global_average_impl_accepts(const sn_impl_site *site)
+static bool global_average_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
+    (void)layouts;
     return pool_shapes(site) && site->in[0].type.shape.rank > 2;
 }
 
-sinter_status sn_global_average_impl_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,
-                                             sinter_error *err)
+static sinter_status global_average_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,
+                                            sinter_error *err)
 {
     pool_state *s = NULL;
     SN_TRY(prepare_pool(site, &s, err));
@@ -139,8 +141,24 @@ static void average_planes(void *context, size_t begin, size_t end, int worker)
     }
 }
 
-void sn_global_average_impl_run(const sn_impl_run *r)
+static void global_average_run(const sn_impl_run *r)
 {
     pool_call x = {.s = r->state, .x = r->in[0], .y = r->out[0]};
     sn_parallel_for(r->pool, x.s->planes, grain_of(x.s), average_planes, &x);
 }
+
+const sn_impl sn_impls_pool[] = {
+    {.domain = "",
+     .op_type = "MaxPool",
+     .name = "max-pool",
+     .accepts = max_pool_accepts,
+     .prepare = max_pool_prepare,
+     .run = max_pool_run},
+    {.domain = "",
+     .op_type = "GlobalAveragePool",
+     .name = "global-average",
+     .accepts = global_average_accepts,
+     .prepare = global_average_prepare,
+     .run = global_average_run},
+};
+const size_t sn_impls_pool_count = sizeof sn_impls_pool / sizeof *sn_impls_pool;

@@ -1,19 +1,5 @@
-/* Which values and nodes of the main graph somebody needs, and when each value is read for the last time. What a body
- * reads, the node that owns the body reads. */
+/* Which values and nodes of the main graph somebody needs. What a body reads, the node that owns the body reads. */
 #include "runtime/plan.h"
-
-typedef struct marker {
-    const sn_model *m;
-    sn_liveness *live;
-    uint32_t position;
-} marker;
-
-static void read_value(marker *x, sn_value_id id)
-{
-    if (id == SN_NONE) return;
-    x->live->needed[id] = true;
-    if (x->position > x->live->last[id]) x->live->last[id] = x->position;
-}
 
 bool sn_for_each_body(const sn_node *node, bool (*visit)(void *context, sn_graph_id body), void *context)
 {
@@ -27,22 +13,37 @@ bool sn_for_each_body(const sn_node *node, bool (*visit)(void *context, sn_graph
     return true;
 }
 
-static bool read_body(void *context, sn_graph_id body);
-
-static void read_node(marker *x, sn_node_id id)
-{
-    const sn_node *node = &x->m->nodes[id];
-    for (size_t i = 0; i < node->n_in; i++) read_value(x, node->in[i]);
-    sn_for_each_body(node, read_body, x);
-}
+typedef struct reader {
+    const sn_model *m;
+    void (*visit)(void *context, sn_value_id id);
+    void *context;
+} reader;
 
 static bool read_body(void *context, sn_graph_id body)
 {
-    marker *x = context;
+    reader *x = context;
     const sn_graph *g = &x->m->graphs[body];
-    for (size_t i = 0; i < g->nodes.count; i++) read_node(x, g->nodes.items[i]);
-    for (size_t i = 0; i < g->outputs.count; i++) read_value(x, g->outputs.items[i]);
+    for (size_t i = 0; i < g->nodes.count; i++) {
+        const sn_node *node = &x->m->nodes[g->nodes.items[i]];
+        sn_for_each_read(x->m, node->in, node->n_in, node, x->visit, x->context);
+    }
+    for (size_t i = 0; i < g->outputs.count; i++) x->visit(x->context, g->outputs.items[i]);
     return true;
+}
+
+void sn_for_each_read(const sn_model *m, const sn_value_id *in, size_t n_in, const sn_node *bodies_of,
+                      void (*visit)(void *context, sn_value_id id), void *context)
+{
+    reader x = {m, visit, context};
+    for (size_t i = 0; i < n_in; i++) {
+        if (in[i] != SN_NONE) visit(context, in[i]);
+    }
+    sn_for_each_body(bodies_of, read_body, &x);
+}
+
+static void mark_needed(void *context, sn_value_id id)
+{
+    ((sn_liveness *)context)->needed[id] = true;
 }
 
 static bool makes_needed(const sn_liveness *live, const sn_plan_value *values, const sn_node *node)
@@ -59,21 +60,19 @@ sinter_status sn_liveness_find(const sn_model *m, const sn_plan_value *values, s
 {
     *out = (sn_liveness){.needed = SN_ARENA_ARRAY(arena, bool, m->n_values),
                          .node_needed = SN_ARENA_ARRAY(arena, bool, m->n_nodes),
-                         .last = SN_ARENA_ARRAY(arena, uint32_t, m->n_values),
                          .is_output = SN_ARENA_ARRAY(arena, bool, m->n_values)};
-    if (!out->needed || !out->node_needed || !out->last || !out->is_output) return sn_no_memory(err, "planning a run");
+    if (!out->needed || !out->node_needed || !out->is_output) return sn_no_memory(err, "planning a run");
     const sn_graph *g = &m->graphs[0];
-    marker x = {.m = m, .live = out, .position = (uint32_t)g->nodes.count};
     for (size_t i = 0; i < g->outputs.count; i++) {
-        read_value(&x, g->outputs.items[i]);
+        out->needed[g->outputs.items[i]] = true;
         out->is_output[g->outputs.items[i]] = true;
     }
     for (size_t i = g->nodes.count; i-- > 0;) {
         sn_node_id id = g->nodes.items[i];
-        if (!makes_needed(out, values, &m->nodes[id])) continue;
+        const sn_node *node = &m->nodes[id];
+        if (!makes_needed(out, values, node)) continue;
         out->node_needed[id] = true;
-        x.position = (uint32_t)i;
-        read_node(&x, id);
+        sn_for_each_read(m, node->in, node->n_in, node, mark_needed, out);
     }
     return SINTER_OK;
 }

@@ -4,15 +4,7 @@
 #include "base/alloc.h"
 #include "base/size.h"
 
-typedef struct builder {
-    const sn_session *s;
-    const sn_model *m;
-    sn_plan *plan;
-    sn_facts facts;
-    sn_liveness live;
-    sinter_error *err;
-    sinter_status status; /* of visitors that can only say stop */
-} builder;
+typedef sn_plan_builder builder;
 
 /* ---------------------------------------------------------------------------------------------------- constants */
 
@@ -115,7 +107,17 @@ static sinter_status init_step(builder *b, sn_step *step, sn_node_id id, uint32_
 {
     const sn_prepared *prepared = &b->s->prepared.nodes[id];
     if (!prepared->op) return sn_unsupported(b->m, id, b->err);
-    *step = (sn_step){.node = id, .position = position, .prepared = prepared, .wanted = wanted};
+    const sn_node *node = &b->m->nodes[id];
+    *step = (sn_step){.node = id,
+                      .position = position,
+                      .prepared = prepared,
+                      .in = node->in,
+                      .n_in = node->n_in,
+                      .n_node_in = node->n_in,
+                      .out = node->out,
+                      .n_out = node->n_out,
+                      .flags = prepared->op->flags,
+                      .wanted = wanted};
     return SINTER_OK;
 }
 
@@ -153,6 +155,10 @@ static sinter_status find_wanted(builder *b, sn_node_id id, bool **wanted, bool 
 static sinter_status note_facts(builder *b)
 {
     const sn_ids *nodes = &b->m->graphs[0].nodes;
+    for (sn_value_id id = 0; id < b->m->n_values; id++) {
+        sn_place place = b->plan->values[id].place;
+        if (place == SN_PLACE_INPUT || place == SN_PLACE_CONSTANT) SN_TRY(note_fact(b, id));
+    }
     for (size_t i = 0; i < nodes->count; i++) {
         const sn_node *node = &b->m->nodes[nodes->items[i]];
         const sn_op *op = b->s->prepared.nodes[nodes->items[i]].op;
@@ -250,7 +256,7 @@ static sinter_status list_heap(builder *b, sn_graph_id graph)
     const sn_graph *g = &b->m->graphs[graph];
     sn_program *program = &b->plan->programs[graph];
     size_t n = graph == 0 ? 0 : g->inputs.count;
-    for (size_t i = 0; i < program->n_steps; i++) n += b->m->nodes[program->steps[i].node].n_out;
+    for (size_t i = 0; i < program->n_steps; i++) n += program->steps[i].n_out;
     sn_value_id *heap = SN_ARENA_ARRAY(&b->plan->arena, sn_value_id, n);
     if (!heap) return sn_no_memory(b->err, "planning a run");
     program->heap = heap;
@@ -259,107 +265,65 @@ static sinter_status list_heap(builder *b, sn_graph_id graph)
     }
     for (size_t i = 0; i < program->n_steps; i++) {
         const sn_step *step = &program->steps[i];
-        const sn_node *node = &b->m->nodes[step->node];
-        for (size_t k = 0; k < node->n_out; k++) {
-            if (step->wanted[k] && is_heap(b, node->out[k])) heap[program->n_heap++] = node->out[k];
+        for (size_t k = 0; k < step->n_out; k++) {
+            if (step->wanted[k] && is_heap(b, step->out[k])) heap[program->n_heap++] = step->out[k];
         }
     }
     return SINTER_OK;
 }
 
-/* For each step of the main graph, the dynamic values that die there; graph outputs never do. */
-static sinter_status list_dying(builder *b)
+/* ---------------------------------------------------------------------------------------------------- ends of lives */
+
+typedef struct last_reads {
+    uint32_t *last;
+    uint32_t position;
+} last_reads;
+
+static void note_read(void *context, sn_value_id id)
+{
+    last_reads *x = context;
+    x->last[id] = x->position;
+}
+
+/* By value id of the plan: the step of the main program that reads it last; behind the last one for graph outputs. */
+static sinter_status find_last(builder *b, uint32_t **last)
+{
+    const sn_program *program = &b->plan->programs[0];
+    last_reads x = {.last = SN_ARENA_ARRAY(&b->facts.arena, uint32_t, b->plan->n_values)};
+    if (!x.last) return sn_no_memory(b->err, "planning a run");
+    for (; x.position < program->n_steps; x.position++) {
+        sn_step *step = &program->steps[x.position];
+        step->position = x.position;
+        for (size_t i = 0; i < step->n_out; i++) {
+            if (step->out[i] != SN_NONE) note_read(&x, step->out[i]);
+        }
+        sn_for_each_read(b->m, step->in, step->n_in, &b->m->nodes[step->node], note_read, &x);
+    }
+    const sn_ids *outputs = &b->m->graphs[0].outputs;
+    for (size_t i = 0; i < outputs->count; i++) note_read(&x, outputs->items[i]);
+    *last = x.last;
+    return SINTER_OK;
+}
+
+/* For each step of the main program, the dynamic values that die there; graph outputs never do. */
+static sinter_status list_dying(builder *b, const uint32_t *last)
 {
     sn_program *program = &b->plan->programs[0];
-    size_t n_positions = b->m->graphs[0].nodes.count;
-    uint32_t *counts = SN_ARENA_ARRAY(&b->facts.arena, uint32_t, n_positions + 1);
+    uint32_t *counts = SN_ARENA_ARRAY(&b->facts.arena, uint32_t, program->n_steps + 1);
     sn_value_id *ids = SN_ARENA_ARRAY(&b->plan->arena, sn_value_id, program->n_heap);
     if (!counts || !ids) return sn_no_memory(b->err, "planning a run");
-    for (size_t i = 0; i < program->n_heap; i++) counts[b->live.last[program->heap[i]]]++;
+    for (size_t i = 0; i < program->n_heap; i++) counts[last[program->heap[i]]]++;
     size_t next = 0;
     for (size_t i = 0; i < program->n_steps; i++) {
-        sn_step *step = &program->steps[i];
-        step->dying = ids + next;
-        next += counts[step->position];
+        program->steps[i].dying = ids + next;
+        next += counts[i];
     }
-    sn_step **step_at = SN_ARENA_ARRAY(&b->facts.arena, sn_step *, n_positions + 1);
-    if (!step_at) return sn_no_memory(b->err, "planning a run");
-    for (size_t i = 0; i < program->n_steps; i++) step_at[program->steps[i].position] = &program->steps[i];
     for (size_t i = 0; i < program->n_heap; i++) {
         sn_value_id id = program->heap[i];
-        sn_step *step = step_at[b->live.last[id]];
-        if (!step || b->live.is_output[id]) continue;
+        if (last[id] == program->n_steps || b->live.is_output[id]) continue;
+        sn_step *step = &program->steps[last[id]];
         ((sn_value_id *)step->dying)[step->n_dying++] = id;
     }
-    return SINTER_OK;
-}
-
-/* ---------------------------------------------------------------------------------------------------- implementations
- */
-
-static bool all_static(const sn_fact *facts, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const sn_fact *f = &facts[i];
-        if (!f->present) continue;
-        if (f->type.kind != SINTER_KIND_TENSOR || f->type.dtype == SINTER_UNDEFINED) return false;
-        if (!sn_shape_is_static(&f->type.shape)) return false;
-    }
-    return true;
-}
-
-static sn_fact *gather_facts(builder *b, const sn_value_id *ids, size_t n)
-{
-    sn_fact *facts = SN_ARENA_ARRAY(&b->facts.arena, sn_fact, n);
-    for (size_t i = 0; facts && i < n; i++) {
-        if (ids[i] == SN_NONE) continue;
-        facts[i] = b->facts.values[ids[i]];
-        facts[i].present = true;
-    }
-    return facts;
-}
-
-static bool wants_all(const sn_step *step, const sn_node *node)
-{
-    for (size_t i = 0; i < node->n_out; i++) {
-        if (node->out[i] != SN_NONE && !step->wanted[i]) return false;
-    }
-    return true;
-}
-
-static sinter_status choose_impl(builder *b, sn_step *step)
-{
-    const sn_node *node = &b->m->nodes[step->node];
-    if (!step->planned || step->check_types || !wants_all(step, node)) return SINTER_OK;
-    sn_layout *layouts = SN_ARENA_ARRAY(&b->facts.arena, sn_layout, node->n_in);
-    sn_fact *in = gather_facts(b, node->in, node->n_in), *out = gather_facts(b, node->out, node->n_out);
-    if (!layouts || !in || !out) return sn_no_memory(b->err, "planning a run");
-    if (!all_static(in, node->n_in) || !all_static(out, node->n_out)) return SINTER_OK;
-    sn_impl_site site = {.model = b->m,
-                         .node = step->node,
-                         .op = step->prepared->op,
-                         .params = step->prepared->params,
-                         .n_in = node->n_in,
-                         .n_out = node->n_out,
-                         .in = in,
-                         .out = out,
-                         .in_layout = layouts,
-                         .threads = sn_pool_width(b->s->pool),
-                         .kernels = b->s->kernels,
-                         .arena = &b->plan->arena};
-    const sn_impl *impl = sn_impl_find(&site);
-    if (!impl) return SINTER_OK;
-    size_t scratch = 0;
-    SN_TRY(impl->prepare(&site, &step->impl_state, &scratch, b->err));
-    step->impl = impl;
-    if (scratch > b->plan->scratch_size) b->plan->scratch_size = scratch;
-    return SINTER_OK;
-}
-
-static sinter_status choose_impls(builder *b)
-{
-    sn_program *program = &b->plan->programs[0];
-    for (size_t i = 0; !b->s->reference && i < program->n_steps; i++) SN_TRY(choose_impl(b, &program->steps[i]));
     return SINTER_OK;
 }
 
@@ -396,10 +360,12 @@ static sinter_status build(builder *b, const sn_shape *shapes)
     SN_TRY(sn_liveness_find(b->m, p->values, &b->facts.arena, &b->live, b->err));
     SN_TRY(plan_main(b));
     SN_TRY(plan_bodies(b));
+    SN_TRY(sn_plan_lower(b));
+    uint32_t *last;
+    SN_TRY(find_last(b, &last));
     for (sn_graph_id g = 0; g < p->n_graphs; g++) SN_TRY(list_heap(b, g));
-    SN_TRY(list_dying(b));
-    SN_TRY(sn_plan_memory(p, b->m, &b->live, b->err));
-    return choose_impls(b);
+    SN_TRY(list_dying(b, last));
+    return sn_plan_memory(p, last, b->err);
 }
 
 sinter_status sn_plan_build(const sn_session *s, const sn_shape *shapes, sn_plan **out, sinter_error *err)

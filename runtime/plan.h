@@ -22,6 +22,8 @@ typedef enum sn_place {
     SN_PLACE_DYNAMIC   /* a heap value made by its step */
 } sn_place;
 
+/* A value of the model, in plain layout; or, behind those, a version of one in another layout that only this plan has.
+ */
 typedef struct sn_plan_value {
     sn_place place;
     bool is_static; /* dtype and shape below are what the value will have */
@@ -34,9 +36,13 @@ typedef struct sn_plan_value {
 } sn_plan_value;
 
 typedef struct sn_step {
-    sn_node_id node;
-    uint32_t position; /* of the node in its graph */
+    sn_node_id node;   /* the first of those it does; of a reordering: the node that wanted it */
+    uint32_t position; /* in its program */
     const sn_prepared *prepared;
+    const sn_value_id *in, *out; /* values of the plan; SN_NONE: left out. For references those of the node */
+    size_t n_in, n_out;
+    size_t n_node_in; /* those of the node; behind them there may be a residual */
+    uint32_t flags;   /* SN_OP_VIEW, SN_OP_INPLACE: may outputs share memory with inputs? */
     bool planned;
     bool check_types;    /* the types of its inputs are known only now */
     const bool *wanted;  /* per output */
@@ -59,7 +65,7 @@ typedef struct sn_plan {
     uint64_t serial;       /* which plan a run state was last bound to */
     uint64_t last_use;     /* of the session's clock; guarded by the session's lock */
     sn_shape *shapes;      /* of the session's inputs; rank -1: not a tensor */
-    sn_plan_value *values; /* by value id */
+    sn_plan_value *values; /* by value id; at least as many as the model has */
     sn_program *programs;  /* by graph id */
     size_t n_values, n_graphs;
     size_t n_headers;
@@ -80,13 +86,17 @@ void sn_plan_release(sn_plan *p);
 typedef struct sn_liveness {
     bool *needed;      /* by value id: a graph output, or read by a node that is needed */
     bool *node_needed; /* by node id; main graph */
-    uint32_t *last;    /* by value id: position in the main graph of the last node that reads it, itself or in a body */
     bool *is_output;   /* by value id: of the main graph */
 } sn_liveness;
 
 /* Values that are placed as constants already need nobody to compute them. All arrays are in the arena. */
 SINTER_CHECK sinter_status sn_liveness_find(const sn_model *m, const sn_plan_value *values, sn_arena *arena,
                                             sn_liveness *out, sinter_error *err);
+
+/* Calls visit(context, value) for everything that a step or node reads, what its bodies read of values outside included
+ * (and of their own, which does no harm). */
+void sn_for_each_read(const sn_model *m, const sn_value_id *in, size_t n_in, const sn_node *bodies_of,
+                      void (*visit)(void *context, sn_value_id id), void *context);
 
 /* Calls visit for every body among the node's attributes, until it returns false. */
 bool sn_for_each_body(const sn_node *node, bool (*visit)(void *context, sn_graph_id body), void *context);
@@ -104,7 +114,25 @@ typedef struct sn_interval {
  * highest. Sizes are rounded up to SN_ALIGNMENT. False when memory is out or the sum overflows. */
 bool sn_assign_offsets(sn_interval *intervals, size_t n, size_t *total);
 
-/* Decides which ARENA values share memory, gives all of them offsets and headers, and fills the sizes of the plan. */
-SINTER_CHECK sinter_status sn_plan_memory(sn_plan *p, const sn_model *m, const sn_liveness *live, sinter_error *err);
+/* Decides which ARENA values share memory, gives all of them offsets and headers, and fills the sizes of the plan.
+ * `last` says for each value which step of the main program reads it last; graph outputs are read behind the last step.
+ */
+SINTER_CHECK sinter_status sn_plan_memory(sn_plan *p, const uint32_t *last, sinter_error *err);
+
+/* ---------------------------------------------------------------------------------------------------- building */
+
+typedef struct sn_plan_builder {
+    const sn_session *s;
+    const sn_model *m;
+    sn_plan *plan;
+    sn_facts facts;
+    sn_liveness live;
+    sinter_error *err;
+    sinter_status status; /* of visitors that can only say stop */
+} sn_plan_builder;
+
+/* lower.c: from one step per node to what runs: implementations are chosen, what they can do in one go is fused, and
+ * reorderings are put in where layouts differ. */
+SINTER_CHECK sinter_status sn_plan_lower(sn_plan_builder *b);
 
 #endif

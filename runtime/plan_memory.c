@@ -88,8 +88,7 @@ bool sn_assign_offsets(sn_interval *intervals, size_t n, size_t *total)
 
 typedef struct buffers {
     sn_plan *plan;
-    const sn_model *m;
-    const sn_liveness *live;
+    const uint32_t *last;
     uint32_t *of_value; /* the buffer of an ARENA value */
     sn_interval *items;
     size_t count;
@@ -103,22 +102,21 @@ static bool in_arena(const buffers *b, sn_value_id id)
 static void join(buffers *b, sn_value_id id, uint32_t buffer)
 {
     b->of_value[id] = buffer;
-    if (b->live->last[id] > b->items[buffer].last) b->items[buffer].last = b->live->last[id];
+    if (b->last[id] > b->items[buffer].last) b->items[buffer].last = b->last[id];
 }
 
 /* A buffer that output 0 of the step may write over, because all that is in it dies there; SN_NONE when there is none.
  * Another input of the step in the same buffer must be read at the same element. */
 static uint32_t dying_buffer(const buffers *b, const sn_step *step)
 {
-    const sn_node *node = &b->m->nodes[step->node];
-    const sn_plan_value *out = &b->plan->values[node->out[0]];
-    for (size_t i = 0; i < node->n_in; i++) {
-        if (!in_arena(b, node->in[i])) continue;
-        uint32_t buffer = b->of_value[node->in[i]];
+    const sn_plan_value *out = &b->plan->values[step->out[0]];
+    for (size_t i = 0; i < step->n_in; i++) {
+        if (!in_arena(b, step->in[i])) continue;
+        uint32_t buffer = b->of_value[step->in[i]];
         bool fits = b->items[buffer].last == step->position;
-        for (size_t k = 0; fits && k < node->n_in; k++) {
-            if (!in_arena(b, node->in[k]) || b->of_value[node->in[k]] != buffer) continue;
-            const sn_plan_value *in = &b->plan->values[node->in[k]];
+        for (size_t k = 0; fits && k < step->n_in; k++) {
+            if (!in_arena(b, step->in[k]) || b->of_value[step->in[k]] != buffer) continue;
+            const sn_plan_value *in = &b->plan->values[step->in[k]];
             fits = in->dtype == out->dtype && sn_shape_eq(&in->shape, &out->shape);
         }
         if (fits) return buffer;
@@ -128,21 +126,18 @@ static uint32_t dying_buffer(const buffers *b, const sn_step *step)
 
 static uint32_t shared_buffer(const buffers *b, const sn_step *step, size_t slot)
 {
-    const sn_node *node = &b->m->nodes[step->node];
-    uint32_t flags = step->prepared->op->flags;
     if (slot != 0) return SN_NONE;
-    if ((flags & SN_OP_VIEW) && node->n_in > 0 && in_arena(b, node->in[0])) {
-        const sn_plan_value *in = &b->plan->values[node->in[0]], *out = &b->plan->values[node->out[0]];
-        if (in->size == out->size && in->dtype == out->dtype) return b->of_value[node->in[0]];
+    if ((step->flags & SN_OP_VIEW) && step->n_in > 0 && in_arena(b, step->in[0])) {
+        const sn_plan_value *in = &b->plan->values[step->in[0]], *out = &b->plan->values[step->out[0]];
+        if (in->size == out->size && in->dtype == out->dtype) return b->of_value[step->in[0]];
     }
-    return flags & SN_OP_INPLACE ? dying_buffer(b, step) : SN_NONE;
+    return step->flags & SN_OP_INPLACE ? dying_buffer(b, step) : SN_NONE;
 }
 
 static void place_outputs(buffers *b, const sn_step *step)
 {
-    const sn_node *node = &b->m->nodes[step->node];
-    for (size_t i = 0; i < node->n_out; i++) {
-        sn_value_id id = node->out[i];
+    for (size_t i = 0; i < step->n_out; i++) {
+        sn_value_id id = step->out[i];
         if (!in_arena(b, id)) continue;
         uint32_t buffer = shared_buffer(b, step, i);
         if (buffer == SN_NONE) {
@@ -178,12 +173,12 @@ static bool sum_sizes(sn_plan *p, size_t *count)
     return true;
 }
 
-sinter_status sn_plan_memory(sn_plan *p, const sn_model *m, const sn_liveness *live, sinter_error *err)
+sinter_status sn_plan_memory(sn_plan *p, const uint32_t *last, sinter_error *err)
 {
     size_t n;
     if (!sum_sizes(p, &n))
         return sn_fail(err, SINTER_TOO_LARGE, "the model's intermediate values need too much memory");
-    buffers b = {.plan = p, .m = m, .live = live};
+    buffers b = {.plan = p, .last = last};
     b.of_value = sn_calloc(p->n_values, sizeof *b.of_value);
     b.items = sn_calloc(n, sizeof *b.items);
     bool ok = b.of_value && b.items;

@@ -119,9 +119,11 @@ static sinter_status init(sn_session *s, sinter_model *model, const sinter_sessi
     s->pool = o->pool;
     s->reference = o->reference;
     s->kernels = sn_kernels_get();
-    SN_TRY(sn_materialize_weights(&model->m, err));
     SN_TRY(optimize(model, o, report, err));
     SN_TRY(prepare_operators(s, err));
+    /* Packing comes first: it reads weights where they are, in the file, and what it packed need not be copied. */
+    if (!s->reference) SN_TRY(sn_packs_create(&model->m, &s->prepared, s->kernels, s->pool, &s->packs, err));
+    SN_TRY(sn_materialize_weights(&model->m, err));
     SN_TRY(list_inputs(s, model, err));
     SN_TRY(list_outputs(s, model, err));
     return make_tables(s, o, err);
@@ -167,6 +169,7 @@ void sinter_session_free(sinter_session *s)
     sn_free(s->inputs);
     sn_free(s->outputs);
     sn_free(s->profile);
+    sn_packs_free(s->packs);
     sn_prepared_model_free(&s->prepared);
     sinter_model_free(s->model);
     pthread_mutex_destroy(&s->lock);

@@ -28,6 +28,7 @@ struct sinter_session {
     sn_prepared_model prepared;
     sinter_pool *pool;
     const sn_kernels *kernels;
+    sn_packs *packs; /* NULL for a reference session */
     bool reference;
     sn_session_input *inputs;
     size_t n_inputs;

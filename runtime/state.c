@@ -143,8 +143,23 @@ static void clear(sn_state *s)
 
 /* ---------------------------------------------------------------------------------------------------- binding */
 
+static bool grow_table(sn_state *s, size_t n)
+{
+    if (n <= s->n_values) return true;
+    sinter_value **values = sn_realloc(s->values, n * sizeof *values);
+    if (values) s->values = values;
+    bool *owned = sn_realloc(s->owned, n * sizeof *owned);
+    if (owned) s->owned = owned;
+    if (!values || !owned) return false;
+    memset(s->values + s->n_values, 0, (n - s->n_values) * sizeof *values);
+    memset(s->owned + s->n_values, 0, (n - s->n_values) * sizeof *owned);
+    s->n_values = n;
+    return true;
+}
+
 static bool make_room(sn_state *s, const sn_plan *plan)
 {
+    if (!grow_table(s, plan->n_values)) return false;
     size_t total = sn_align_up(plan->arena_size, SN_ALIGNMENT);
     if (!sn_size_add(total, plan->scratch_size, &total) || !sn_size_add(total, SN_ALIGNMENT, &total)) return false;
     if (total > s->memory_size) {

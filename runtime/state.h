@@ -33,9 +33,9 @@ struct sn_state {
     void *impl_scratch;
     sinter_value *headers; /* of ARENA values */
     size_t headers_capacity;
-    sinter_value **values; /* by value id; NULL: not there (yet) */
-    bool *owned;           /* values[i] is a reference that belongs to the state */
-    size_t n_values;
+    sinter_value **values;     /* by value id; NULL: not there (yet) */
+    bool *owned;               /* values[i] is a reference that belongs to the state */
+    size_t n_values;           /* room for */
     sn_scratch_chunk *scratch; /* topmost */
     size_t scratch_peak;       /* bytes that one chunk would have needed to do for all */
     sinter_value **buried;     /* values whose characters others may point at: released at the end of the run */

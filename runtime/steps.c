@@ -179,15 +179,14 @@ static sinter_status run_reference(sn_state *s, const sn_step *step)
 
 static sinter_status run_impl(sn_state *s, const sn_step *step)
 {
-    const sn_node *node = &s->session->m->nodes[step->node];
-    const void **in = sn_scratch_take(s, (node->n_in + node->n_out) * sizeof *in);
+    const void **in = sn_scratch_take(s, (step->n_in + step->n_out) * sizeof *in);
     if (!in) return sn_no_memory(s->err, "running the model");
-    void **out = (void **)(in + node->n_in);
-    for (size_t i = 0; i < node->n_in; i++) in[i] = node->in[i] == SN_NONE ? NULL : s->values[node->in[i]]->data;
-    for (size_t i = 0; i < node->n_out; i++) out[i] = node->out[i] == SN_NONE ? NULL : s->values[node->out[i]]->data;
+    void **out = (void **)(in + step->n_in);
+    for (size_t i = 0; i < step->n_in; i++) in[i] = step->in[i] == SN_NONE ? NULL : s->values[step->in[i]]->data;
+    for (size_t i = 0; i < step->n_out; i++) out[i] = step->out[i] == SN_NONE ? NULL : s->values[step->out[i]]->data;
     sn_impl_run run = {.state = step->impl_state,
                        .in = in,
-                       .n_in = node->n_in,
+                       .n_in = step->n_node_in,
                        .out = out,
                        .scratch = s->impl_scratch,
                        .pool = s->session->pool};

@@ -1,0 +1,289 @@
+/* Packed weights: see packs.h. */
+#include "runtime/packs.h"
+
+#include "base/alloc.h"
+#include "base/size.h"
+#include "graph/edit.h"
+#include "runtime/impl.h"
+#include <pthread.h>
+
+#define LEAST_BYTES ((size_t)1024)    /* below, keeping the original costs nothing */
+#define PIECE_BYTES ((size_t)8 << 20) /* of the original, between giving back pages */
+
+typedef struct pack {
+    sn_value_id value;
+    sn_pack_form form;
+    sn_pack_maker maker; /* NULL: the direct one */
+    float *data;
+} pack;
+
+struct sn_packs {
+    const sn_kernels *kernels;
+    const sn_model *m;
+    pthread_mutex_t lock; /* guards what follows */
+    pack *items;
+    size_t count, capacity;
+    bool *hollow; /* by value id; set at creation only */
+};
+
+/* ---------------------------------------------------------------------------------------------------- packing */
+
+size_t sn_pack_group(const sn_kernels *k, const sn_pack_form *form)
+{
+    const sn_gemm_source *s = &form->source;
+    if (form->kind == SN_PACK_DEPTHWISE) return s->taps * s->n;
+    return sn_align_up(k->gemm->packed_size(s->taps * s->kc, s->n), SN_ALIGNMENT / sizeof(float));
+}
+
+size_t sn_pack_floats(const sn_kernels *k, const sn_pack_form *form)
+{
+    const sn_gemm_source *s = &form->source;
+    size_t most, rounded = s->n + k->gemm->nr;
+    if (rounded < s->n || !sn_size_mul(s->taps, s->kc, &most) || !sn_size_mul(most, rounded, &most)) return SIZE_MAX;
+    if (!sn_size_add(most, SN_ALIGNMENT, &most) || !sn_size_mul(most, form->groups, &most)) return SIZE_MAX;
+    if (most > SN_MAX_TENSOR_BYTES / sizeof(float)) return SIZE_MAX;
+    return form->groups * sn_pack_group(k, form);
+}
+
+typedef struct packing {
+    const sn_kernels *kernels;
+    const sn_pack_form *form;
+    const float *from;
+    float *to;
+    size_t panels; /* of a group */
+    size_t first;  /* unit that the range starts from */
+} packing;
+
+static size_t panels_of(const sn_kernels *k, const sn_pack_form *form)
+{
+    return sn_divide_up(form->source.n, k->gemm->nr);
+}
+
+static void pack_panels(void *context, size_t begin, size_t end, int worker)
+{
+    const packing *x = context;
+    (void)worker;
+    for (size_t i = begin + x->first; i < end + x->first; i++) {
+        size_t group = i / x->panels, panel = i % x->panels;
+        sn_gemm_source s = x->form->source;
+        s.b = x->from + (ptrdiff_t)group * x->form->group_pitch;
+        x->kernels->gemm->pack(&s, x->to + group * sn_pack_group(x->kernels, x->form), panel, panel + 1);
+    }
+}
+
+/* [channels][taps] to [taps][channels]. */
+static void pack_depthwise(const sn_gemm_source *s, const float *from, float *to)
+{
+    for (size_t t = 0; t < s->taps; t++) {
+        for (size_t c = 0; c < s->n; c++) {
+            to[t * s->n + c] = from[(ptrdiff_t)t * s->tap_pitch + (ptrdiff_t)c * s->column_pitch];
+        }
+    }
+}
+
+void sn_pack(const sn_kernels *k, const sn_pack_form *form, const float *from, float *to, sinter_pool *pool)
+{
+    if (form->kind == SN_PACK_DEPTHWISE) {
+        pack_depthwise(&form->source, from, to);
+        return;
+    }
+    packing x = {.kernels = k, .form = form, .from = from, .to = to, .panels = panels_of(k, form)};
+    sn_parallel_for(pool, form->groups * x.panels, 1, pack_panels, &x);
+}
+
+/* Packs panel by panel and gives back the pages that are done with, when the panels' sources follow each other. */
+static void pack_and_discard(const sn_kernels *k, const sn_pack_form *form, const sinter_value *v, float *to,
+                             sinter_pool *pool)
+{
+    const sn_gemm_source *s = &form->source;
+    size_t column = (size_t)s->column_pitch * sizeof(float);
+    bool ordered = form->kind == SN_PACK_GEMM && form->groups == 1 && v->block && s->column_pitch > 0 &&
+                   (size_t)s->column_pitch == s->taps * s->kc;
+    if (!ordered) {
+        sn_pack(k, form, v->data, to, pool);
+        return;
+    }
+    size_t panels = panels_of(k, form), bytes = column * k->gemm->nr, step = 1 + PIECE_BYTES / (bytes > 0 ? bytes : 1);
+    size_t offset = (size_t)((const char *)v->data - (const char *)sn_block_data(v->block));
+    for (size_t first = 0; first < panels; first += step) {
+        size_t n = panels - first < step ? panels - first : step;
+        packing x = {.kernels = k, .form = form, .from = v->data, .to = to, .panels = panels, .first = first};
+        sn_parallel_for(pool, n, 1, pack_panels, &x);
+        if (first + n < panels) sn_block_discard(v->block, offset + first * bytes, n * bytes);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- the table */
+
+static bool same_form(const sn_pack_form *a, const sn_pack_form *b)
+{
+    const sn_gemm_source *s = &a->source, *t = &b->source;
+    return a->kind == b->kind && a->groups == b->groups && a->group_pitch == b->group_pitch && s->taps == t->taps &&
+           s->kc == t->kc && s->n == t->n && s->tap_pitch == t->tap_pitch && s->channel_pitch == t->channel_pitch &&
+           s->column_pitch == t->column_pitch;
+}
+
+/* Under the lock, or before others know of p. */
+static const pack *find(const sn_packs *p, sn_value_id id, const sn_pack_form *form, sn_pack_maker maker)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const pack *k = &p->items[i];
+        if (k->value == id && k->maker == maker && (!form || same_form(&k->form, form))) return k;
+    }
+    return NULL;
+}
+
+static float *new_floats(size_t floats)
+{
+    return floats > SN_MAX_TENSOR_BYTES / sizeof(float) ? NULL : sn_malloc_aligned(floats * sizeof(float));
+}
+
+/* Takes over data. False, and data is freed, when memory is out. */
+static bool insert(sn_packs *p, const pack *k)
+{
+    if (!SN_GROW(p->items, p->capacity, p->count)) {
+        sn_free(k->data);
+        return false;
+    }
+    p->items[p->count++] = *k;
+    return true;
+}
+
+const float *sn_packs_direct(sn_packs *p, sn_value_id id, const sn_pack_form *form, const sinter_value *constant,
+                             sinter_pool *pool)
+{
+    pthread_mutex_lock(&p->lock);
+    const pack *found = find(p, id, form, NULL);
+    const float *data = found ? found->data : NULL;
+    if (!found) {
+        pack made = {.value = id, .form = *form, .data = new_floats(sn_pack_floats(p->kernels, form))};
+        if (made.data) sn_pack(p->kernels, form, constant->data, made.data, pool);
+        if (made.data && insert(p, &made)) data = made.data;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return data;
+}
+
+const float *sn_packs_derived(sn_packs *p, sn_value_id id, const float *direct, size_t floats, sn_pack_maker make,
+                              void *context)
+{
+    pthread_mutex_lock(&p->lock);
+    const pack *found = find(p, id, NULL, make);
+    const float *data = found ? found->data : NULL;
+    if (!found) {
+        pack made = {.value = id, .maker = make, .data = new_floats(floats)};
+        if (made.data) make(context, direct, made.data);
+        if (made.data && insert(p, &made)) data = made.data;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return data;
+}
+
+/* ---------------------------------------------------------------------------------------------------- hollow tensors
+ */
+
+static _Alignas(SN_ALIGNMENT) char nothing[SN_ALIGNMENT];
+
+bool sn_packs_is_hollow(const sn_packs *p, sn_value_id id)
+{
+    return p && p->hollow[id];
+}
+
+/* A tensor of the same type and shape without elements. */
+static sinter_status hollow_out(sn_packs *p, sn_model *m, sn_value_id id, sinter_error *err)
+{
+    const sinter_value *v = m->values[id].constant;
+    sinter_value *shell;
+    SN_TRY(sn_tensor_borrow(v->dtype, &v->shape, nothing, &shell, err));
+    p->hollow[id] = true;
+    sn_replace_initializer(m, id, shell);
+    return SINTER_OK;
+}
+
+static void unpack(const sn_kernels *k, const pack *source, float *to)
+{
+    const sn_pack_form *form = &source->form;
+    const sn_gemm_source *s = &form->source;
+    for (size_t g = 0; form->kind == SN_PACK_GEMM && g < form->groups; g++) {
+        k->gemm->unpack(s, source->data + g * sn_pack_group(k, form), to + (ptrdiff_t)g * form->group_pitch);
+    }
+    for (size_t t = 0; form->kind == SN_PACK_DEPTHWISE && t < s->taps; t++) {
+        for (size_t c = 0; c < s->n; c++) {
+            to[(ptrdiff_t)t * s->tap_pitch + (ptrdiff_t)c * s->column_pitch] = source->data[t * s->n + c];
+        }
+    }
+}
+
+sinter_status sn_packs_restore(sn_packs *p, sn_value_id id, sinter_value **out, sinter_error *err)
+{
+    const sinter_value *shell = p->m->values[id].constant;
+    SN_TRY(sn_tensor_create(shell->dtype, &shell->shape, out, err));
+    pthread_mutex_lock(&p->lock);
+    unpack(p->kernels, find(p, id, NULL, NULL), (*out)->data);
+    pthread_mutex_unlock(&p->lock);
+    return SINTER_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------- creation */
+
+/* The form that all readers of a constant agree on. */
+static bool common_form(const sn_model *m, const sn_prepared_model *prepared, sn_value_id id, sn_pack_form *form)
+{
+    const sn_value *v = &m->values[id];
+    const sinter_value *c = sn_constant(m, id);
+    if (v->dead || !v->constant || c != v->constant || c->kind != SINTER_KIND_TENSOR || c->dtype != SINTER_FLOAT)
+        return false;
+    if (c->size < LEAST_BYTES || v->n_uses == 0 || (uintptr_t)c->data % sizeof(float) != 0) return false;
+    for (size_t i = 0; i < v->n_uses; i++) {
+        const sn_use *use = &v->uses[i];
+        sn_pack_form this_form;
+        if (use->node == SN_NONE || use->slot != 1 || m->nodes[use->node].graph != 0) return false;
+        const sn_prepared *node = &prepared->nodes[use->node];
+        if (!node->op || !sn_impl_weights(node->op, node->params, &c->shape, &this_form)) return false;
+        if (i > 0 && !same_form(form, &this_form)) return false;
+        *form = this_form;
+    }
+    return true;
+}
+
+static sinter_status pack_value(sn_packs *p, sn_model *m, sn_value_id id, const sn_pack_form *form, sinter_pool *pool,
+                                sinter_error *err)
+{
+    pack made = {.value = id, .form = *form, .data = new_floats(sn_pack_floats(p->kernels, form))};
+    if (!made.data) return sn_no_memory(err, "packing the weights");
+    pack_and_discard(p->kernels, form, m->values[id].constant, made.data, pool);
+    if (!insert(p, &made)) return sn_no_memory(err, "packing the weights");
+    return hollow_out(p, m, id, err);
+}
+
+sinter_status sn_packs_create(sn_model *m, const sn_prepared_model *prepared, const sn_kernels *kernels,
+                              sinter_pool *pool, sn_packs **out, sinter_error *err)
+{
+    sn_packs *p = sn_calloc(1, sizeof *p);
+    if (!p) return sn_no_memory(err, "packing the weights");
+    pthread_mutex_init(&p->lock, NULL);
+    p->kernels = kernels;
+    p->m = m;
+    p->hollow = sn_calloc(m->n_values, sizeof *p->hollow);
+    sinter_status status = p->hollow ? SINTER_OK : sn_no_memory(err, "packing the weights");
+    for (sn_value_id id = 0; status == SINTER_OK && id < m->n_values; id++) {
+        sn_pack_form form;
+        if (common_form(m, prepared, id, &form)) status = pack_value(p, m, id, &form, pool, err);
+    }
+    if (status != SINTER_OK) {
+        sn_packs_free(p);
+        return status;
+    }
+    *out = p;
+    return SINTER_OK;
+}
+
+void sn_packs_free(sn_packs *p)
+{
+    if (!p) return;
+    for (size_t i = 0; i < p->count; i++) sn_free(p->items[i].data);
+    sn_free(p->items);
+    sn_free(p->hollow);
+    pthread_mutex_destroy(&p->lock);
+    sn_free(p);
+}
