@@ -105,19 +105,6 @@ KERNEL_INLINE vf vf_select(vi mask, vf yes, vf no)
 {
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
-/* A NaN in x passes through. */
-KERNEL_INLINE vf vf_clamp(vf x, vf lo, vf hi)
-{
-    x = vf_select(x < lo, lo, x);
-    return vf_select(x > hi, hi, x);
-}
-/* The first n < VL elements, zeros behind. */
-KERNEL_INLINE vf vf_load_part(const float *p, size_t n)
-{
-    vf v = {0};
-    memcpy(&v, p, n * sizeof(float));
-    return v;
-}
 /* Elements 0, 2, 4, ... of the 2 VL that a and b hold. */
 KERNEL_INLINE vf vf_even(vf a, vf b)
 {
@@ -138,6 +125,66 @@ KERNEL_INLINE float vf_sum(vf v)
         for (int i = 0; i < w; i++) s[i] += s[i + w];
     }
     return s[0];
+}
+
+/* ---------------------------------------------------------------------------------------- clamps, parts of vectors */
+
+/* A NaN in x passes through: x86 gives the second operand when either is one, and NEON gives the NaN. */
+KERNEL_INLINE vf vf_clamp(vf x, vf lo, vf hi)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)hi, _mm512_max_ps((__m512)lo, (__m512)x));
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_min_ps((__m256)hi, _mm256_max_ps((__m256)lo, (__m256)x));
+#elif defined(__aarch64__)
+    return (vf)vminq_f32((float32x4_t)hi, vmaxq_f32((float32x4_t)lo, (float32x4_t)x));
+#else
+    x = vf_select(x < lo, lo, x);
+    return vf_select(x > hi, hi, x);
+#endif
+}
+
+#if defined(__AVX2__) && defined(__FMA__) && !defined(__AVX512F__)
+KERNEL_INLINE __m256i vf_first_lanes(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
+/* The first n <= VL elements, zeros behind. Memory behind them is not touched; the same holds for vf_store_part. */
+KERNEL_INLINE vf vf_load_part(const float *p, size_t n)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_maskload_ps(p, vf_first_lanes(n));
+#else
+    vf v = {0};
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        if (i < n) v[i] = p[i];
+    }
+    return v;
+#endif
+}
+KERNEL_INLINE void vf_store_part(float *p, vf v, size_t n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__) && defined(__FMA__)
+    _mm256_maskstore_ps(p, vf_first_lanes(n), (__m256)v);
+#else
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        if (i < n) p[i] = v[i];
+    }
+#endif
+}
+
+/* Asks for the line of p in the second-level cache; p need not be valid. */
+KERNEL_INLINE void prefetch_l2(const void *p)
+{
+    __builtin_prefetch(p, 0, 2);
 }
 
 #endif
