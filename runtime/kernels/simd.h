@@ -6,6 +6,7 @@
 #ifndef SN_RUNTIME_KERNELS_SIMD_H
 #define SN_RUNTIME_KERNELS_SIMD_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -105,19 +106,6 @@ KERNEL_INLINE vf vf_select(vi mask, vf yes, vf no)
 {
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
-/* A NaN in x passes through. */
-KERNEL_INLINE vf vf_clamp(vf x, vf lo, vf hi)
-{
-    x = vf_select(x < lo, lo, x);
-    return vf_select(x > hi, hi, x);
-}
-/* The first n < VL elements, zeros behind. */
-KERNEL_INLINE vf vf_load_part(const float *p, size_t n)
-{
-    vf v = {0};
-    memcpy(&v, p, n * sizeof(float));
-    return v;
-}
 /* Elements 0, 2, 4, ... of the 2 VL that a and b hold. */
 KERNEL_INLINE vf vf_even(vf a, vf b)
 {
@@ -138,6 +126,208 @@ KERNEL_INLINE float vf_sum(vf v)
         for (int i = 0; i < w; i++) s[i] += s[i + w];
     }
     return s[0];
+}
+
+/* ---------------------------------------------------------------------------------------- clamps, parts of vectors */
+
+/* A NaN in x passes through: x86 gives the second operand when either is one, and NEON gives the NaN. */
+KERNEL_INLINE vf vf_clamp(vf x, vf lo, vf hi)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)hi, _mm512_max_ps((__m512)lo, (__m512)x));
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_min_ps((__m256)hi, _mm256_max_ps((__m256)lo, (__m256)x));
+#elif defined(__aarch64__)
+    return (vf)vminq_f32((float32x4_t)hi, vmaxq_f32((float32x4_t)lo, (float32x4_t)x));
+#else
+    x = vf_select(x < lo, lo, x);
+    return vf_select(x > hi, hi, x);
+#endif
+}
+
+#if defined(__AVX2__) && defined(__FMA__) && !defined(__AVX512F__)
+KERNEL_INLINE __m256i vf_first_lanes(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
+/* The first n <= VL elements, zeros behind. Memory behind them is not touched; the same holds for vf_store_part. */
+KERNEL_INLINE vf vf_load_part(const float *p, size_t n)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_maskload_ps(p, vf_first_lanes(n));
+#else
+    vf v = {0};
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        if (i < n) v[i] = p[i];
+    }
+    return v;
+#endif
+}
+KERNEL_INLINE void vf_store_part(float *p, vf v, size_t n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__) && defined(__FMA__)
+    _mm256_maskstore_ps(p, vf_first_lanes(n), (__m256)v);
+#else
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        if (i < n) p[i] = v[i];
+    }
+#endif
+}
+
+/* ---------------------------------------------------------------------------------------- for functions of a vector */
+
+typedef uint32_t vu __attribute__((vector_size(VL * 4)));
+typedef double vd __attribute__((vector_size(VL * 4)));
+typedef uint64_t vq __attribute__((vector_size(VL * 4)));
+
+/* As on x86: the second operand when either is NaN or both are zeros. On NEON a NaN in either one comes out. */
+KERNEL_INLINE vf vf_min(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__aarch64__)
+    return (vf)vminq_f32((float32x4_t)a, (float32x4_t)b);
+#else
+    return vf_select(a < b, a, b);
+#endif
+}
+KERNEL_INLINE vf vf_max(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__aarch64__)
+    return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
+#else
+    return vf_select(a > b, a, b);
+#endif
+}
+
+KERNEL_INLINE vf vf_abs(vf x)
+{
+    return (vf)((vi)x & 0x7fffffff);
+}
+/* |x| with the sign of s. */
+KERNEL_INLINE vf vf_copysign(vf x, vf s)
+{
+    return (vf)(((vi)x & 0x7fffffff) | ((vi)s & (int32_t)0x80000000));
+}
+KERNEL_INLINE vf vf_sqrt(vf x)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_sqrt_ps((__m256)x);
+#elif defined(__aarch64__)
+    return (vf)vsqrtq_f32((float32x4_t)x);
+#else
+    return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])};
+#endif
+}
+
+/* To whole numbers, halves to even. Adding 2^23 leaves no bits for a fraction; a sum's sign of zero is not the
+ * operand's.
+ */
+KERNEL_INLINE vf vf_round(vf x)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__aarch64__)
+    return (vf)vrndnq_f32((float32x4_t)x);
+#else
+    vf rounded = (vf_abs(x) + 0x1p23f) - 0x1p23f;
+    return vf_select(vf_abs(x) < 0x1p23f, vf_copysign(rounded, x), x);
+#endif
+}
+KERNEL_INLINE vf vf_floor(vf x)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#elif defined(__aarch64__)
+    return (vf)vrndmq_f32((float32x4_t)x);
+#else
+    vf rounded = vf_round(x);
+    return vf_copysign(vf_select(rounded > x, rounded - 1.0f, rounded), x);
+#endif
+}
+KERNEL_INLINE vf vf_ceil(vf x)
+{
+    return -vf_floor(-x);
+}
+
+/* x * 2^n for whole n in [-252, 254], rounded once. */
+KERNEL_INLINE vf vf_ldexp(vf x, vf n)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
+#else
+    /* In two steps, as 2^n may be beyond what a float holds. The low bits of n + 1.5 * 2^23 are those of n. */
+    vi whole = (vi)((vu)(n + 0x1.8p23f) - 0x4b400000u), half = whole >> 1;
+    vu first = ((vu)half + 127) << 23, second = ((vu)whole - (vu)half + 127) << 23;
+    return x * (vf)first * (vf)second;
+#endif
+}
+
+/* Whether any bit of a mask is set. */
+KERNEL_INLINE int vi_any(vi mask)
+{
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX2__) && defined(__FMA__)
+    return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#else
+    vq m = (vq)mask;
+    return (m[0] | m[1]) != 0;
+#endif
+}
+
+/* The halves of x as doubles, and back. */
+KERNEL_INLINE vd vd_low(vf x)
+{
+#if VL == 16
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7), vd);
+#elif VL == 8
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3), vd);
+#else
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1), vd);
+#endif
+}
+KERNEL_INLINE vd vd_high(vf x)
+{
+#if VL == 16
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15), vd);
+#elif VL == 8
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 4, 5, 6, 7), vd);
+#else
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 2, 3), vd);
+#endif
+}
+KERNEL_INLINE vf vf_from_halves(vd low, vd high)
+{
+    typedef float half __attribute__((vector_size(VL * 2)));
+    half a = __builtin_convertvector(low, half), b = __builtin_convertvector(high, half);
+#if VL == 16
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif VL == 8
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+#endif
 }
 
 #endif
