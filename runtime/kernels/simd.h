@@ -6,6 +6,7 @@
 #ifndef SN_RUNTIME_KERNELS_SIMD_H
 #define SN_RUNTIME_KERNELS_SIMD_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -185,6 +186,153 @@ KERNEL_INLINE void vf_store_part(float *p, vf v, size_t n)
 KERNEL_INLINE void prefetch_l2(const void *p)
 {
     __builtin_prefetch(p, 0, 2);
+}
+/* ---------------------------------------------------------------------------------------- for functions of a vector */
+
+typedef uint32_t vu __attribute__((vector_size(VL * 4)));
+typedef double vd __attribute__((vector_size(VL * 4)));
+typedef uint64_t vq __attribute__((vector_size(VL * 4)));
+
+/* As on x86: the second operand when either is NaN or both are zeros. On NEON a NaN in either one comes out. */
+KERNEL_INLINE vf vf_min(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__aarch64__)
+    return (vf)vminq_f32((float32x4_t)a, (float32x4_t)b);
+#else
+    return vf_select(a < b, a, b);
+#endif
+}
+KERNEL_INLINE vf vf_max(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__aarch64__)
+    return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
+#else
+    return vf_select(a > b, a, b);
+#endif
+}
+
+KERNEL_INLINE vf vf_abs(vf x)
+{
+    return (vf)((vi)x & 0x7fffffff);
+}
+/* |x| with the sign of s. */
+KERNEL_INLINE vf vf_copysign(vf x, vf s)
+{
+    return (vf)(((vi)x & 0x7fffffff) | ((vi)s & (int32_t)0x80000000));
+}
+KERNEL_INLINE vf vf_sqrt(vf x)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_sqrt_ps((__m256)x);
+#elif defined(__aarch64__)
+    return (vf)vsqrtq_f32((float32x4_t)x);
+#else
+    return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])};
+#endif
+}
+
+/* To whole numbers, halves to even. Adding 2^23 leaves no bits for a fraction; a sum's sign of zero is not the
+ * operand's.
+ */
+KERNEL_INLINE vf vf_round(vf x)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__aarch64__)
+    return (vf)vrndnq_f32((float32x4_t)x);
+#else
+    vf rounded = (vf_abs(x) + 0x1p23f) - 0x1p23f;
+    return vf_select(vf_abs(x) < 0x1p23f, vf_copysign(rounded, x), x);
+#endif
+}
+KERNEL_INLINE vf vf_floor(vf x)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#elif defined(__aarch64__)
+    return (vf)vrndmq_f32((float32x4_t)x);
+#else
+    vf rounded = vf_round(x);
+    return vf_copysign(vf_select(rounded > x, rounded - 1.0f, rounded), x);
+#endif
+}
+KERNEL_INLINE vf vf_ceil(vf x)
+{
+    return -vf_floor(-x);
+}
+
+/* x * 2^n for whole n in [-252, 254], rounded once. */
+KERNEL_INLINE vf vf_ldexp(vf x, vf n)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
+#else
+    /* In two steps, as 2^n may be beyond what a float holds. The low bits of n + 1.5 * 2^23 are those of n. */
+    vi whole = (vi)((vu)(n + 0x1.8p23f) - 0x4b400000u), half = whole >> 1;
+    vu first = ((vu)half + 127) << 23, second = ((vu)whole - (vu)half + 127) << 23;
+    return x * (vf)first * (vf)second;
+#endif
+}
+
+/* Whether any bit of a mask is set. */
+KERNEL_INLINE int vi_any(vi mask)
+{
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX2__) && defined(__FMA__)
+    return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#else
+    vq m = (vq)mask;
+    return (m[0] | m[1]) != 0;
+#endif
+}
+
+/* The halves of x as doubles, and back. */
+KERNEL_INLINE vd vd_low(vf x)
+{
+#if VL == 16
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7), vd);
+#elif VL == 8
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1, 2, 3), vd);
+#else
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 0, 1), vd);
+#endif
+}
+KERNEL_INLINE vd vd_high(vf x)
+{
+#if VL == 16
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15), vd);
+#elif VL == 8
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 4, 5, 6, 7), vd);
+#else
+    return __builtin_convertvector(__builtin_shufflevector(x, x, 2, 3), vd);
+#endif
+}
+KERNEL_INLINE vf vf_from_halves(vd low, vd high)
+{
+    typedef float half __attribute__((vector_size(VL * 2)));
+    half a = __builtin_convertvector(low, half), b = __builtin_convertvector(high, half);
+#if VL == 16
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif VL == 8
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+#endif
 }
 
 #endif
