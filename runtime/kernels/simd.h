@@ -105,19 +105,6 @@ KERNEL_INLINE vf vf_select(vi mask, vf yes, vf no)
 {
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
-/* A NaN in x passes through. */
-KERNEL_INLINE vf vf_clamp(vf x, vf lo, vf hi)
-{
-    x = vf_select(x < lo, lo, x);
-    return vf_select(x > hi, hi, x);
-}
-/* The first n < VL elements, zeros behind. */
-KERNEL_INLINE vf vf_load_part(const float *p, size_t n)
-{
-    vf v = {0};
-    memcpy(&v, p, n * sizeof(float));
-    return v;
-}
 /* Elements 0, 2, 4, ... of the 2 VL that a and b hold. */
 KERNEL_INLINE vf vf_even(vf a, vf b)
 {
@@ -138,6 +125,156 @@ KERNEL_INLINE float vf_sum(vf v)
         for (int i = 0; i < w; i++) s[i] += s[i + w];
     }
     return s[0];
+}
+
+/* ---------------------------------------------------------------------------------------- clamps, parts of vectors */
+
+/* A NaN in x passes through: x86 gives the second operand when either is one, and NEON gives the NaN. */
+KERNEL_INLINE vf vf_clamp(vf x, vf lo, vf hi)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)hi, _mm512_max_ps((__m512)lo, (__m512)x));
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_min_ps((__m256)hi, _mm256_max_ps((__m256)lo, (__m256)x));
+#elif defined(__aarch64__)
+    return (vf)vminq_f32((float32x4_t)hi, vmaxq_f32((float32x4_t)lo, (float32x4_t)x));
+#else
+    x = vf_select(x < lo, lo, x);
+    return vf_select(x > hi, hi, x);
+#endif
+}
+
+#if defined(__AVX2__) && defined(__FMA__) && !defined(__AVX512F__)
+KERNEL_INLINE __m256i vf_first_lanes(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
+/* The first n <= VL elements, zeros behind. Memory behind them is not touched; the same holds for vf_store_part. */
+KERNEL_INLINE vf vf_load_part(const float *p, size_t n)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vf)_mm256_maskload_ps(p, vf_first_lanes(n));
+#else
+    vf v = {0};
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        if (i < n) v[i] = p[i];
+    }
+    return v;
+#endif
+}
+KERNEL_INLINE void vf_store_part(float *p, vf v, size_t n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__) && defined(__FMA__)
+    _mm256_maskstore_ps(p, vf_first_lanes(n), (__m256)v);
+#else
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        if (i < n) p[i] = v[i];
+    }
+#endif
+}
+
+/* Asks for the line of p in the second-level cache; p need not be valid. */
+KERNEL_INLINE void prefetch_l2(const void *p)
+{
+    __builtin_prefetch(p, 0, 2);
+}
+
+/* ---------------------------------------------------------------------------------------- images and layouts */
+
+/* For loops that may be longer than UNROLL's 16. */
+#if defined(__clang__)
+#define UNROLL_LONG _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL_LONG _Pragma("GCC unroll 64")
+#endif
+
+/* vf_load_part and vf_store_part for loops over channels, where n is VL all the time but the last: a branch is cheaper
+ * than what AVX2 and the baseline make of a mask. */
+KERNEL_INLINE vf vf_load_some(const float *p, size_t n)
+{
+    return VL < 16 && n == VL ? vf_load(p) : vf_load_part(p, n);
+}
+KERNEL_INLINE void vf_store_some(float *p, vf v, size_t n)
+{
+    if (VL < 16 && n == VL)
+        vf_store(p, v);
+    else
+        vf_store_part(p, v, n);
+}
+
+/* b > a || b is NaN ? b : a: the maximum, in which NaN wins over every number. x86 gives the second operand when one is
+ * NaN. */
+KERNEL_INLINE vf vf_max_or_nan(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    __mmask16 is_number = _mm512_cmp_ps_mask((__m512)b, (__m512)b, _CMP_ORD_Q);
+    return (vf)_mm512_mask_max_ps((__m512)b, is_number, (__m512)b, (__m512)a);
+#elif defined(__AVX2__) && defined(__FMA__)
+    __m256 is_nan = _mm256_cmp_ps((__m256)b, (__m256)b, _CMP_UNORD_Q);
+    return (vf)_mm256_blendv_ps(_mm256_max_ps((__m256)b, (__m256)a), (__m256)b, is_nan);
+#else
+    return vf_select((b > a) | (b != b), b, a);
+#endif
+}
+
+/* Four elements for every group of four: i < 4 is a's, else b's. Then whole groups, numbered likewise. */
+#define VF_OF_GROUP(i, g) ((i) % 4 + 4 * (g) + (i) / 4 * VL)
+#if VL == 16
+#define VF_SHUFFLE_4(a, b, i, j, k, l)                                                                                 \
+    __builtin_shufflevector(a, b, VF_OF_GROUP(i, 0), VF_OF_GROUP(j, 0), VF_OF_GROUP(k, 0), VF_OF_GROUP(l, 0),          \
+                            VF_OF_GROUP(i, 1), VF_OF_GROUP(j, 1), VF_OF_GROUP(k, 1), VF_OF_GROUP(l, 1),                \
+                            VF_OF_GROUP(i, 2), VF_OF_GROUP(j, 2), VF_OF_GROUP(k, 2), VF_OF_GROUP(l, 2),                \
+                            VF_OF_GROUP(i, 3), VF_OF_GROUP(j, 3), VF_OF_GROUP(k, 3), VF_OF_GROUP(l, 3))
+#define VF_GROUP(g)                   4 * (g), 4 * (g) + 1, 4 * (g) + 2, 4 * (g) + 3
+#define VF_GROUPS_4(a, b, g, h, i, j) __builtin_shufflevector(a, b, VF_GROUP(g), VF_GROUP(h), VF_GROUP(i), VF_GROUP(j))
+#elif VL == 8
+#define VF_SHUFFLE_4(a, b, i, j, k, l)                                                                                 \
+    __builtin_shufflevector(a, b, VF_OF_GROUP(i, 0), VF_OF_GROUP(j, 0), VF_OF_GROUP(k, 0), VF_OF_GROUP(l, 0),          \
+                            VF_OF_GROUP(i, 1), VF_OF_GROUP(j, 1), VF_OF_GROUP(k, 1), VF_OF_GROUP(l, 1))
+#else
+#define VF_SHUFFLE_4(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#endif
+
+/* r[i][j] becomes r[j][i]: 4 x 4 within groups of four, then the groups. */
+KERNEL_INLINE void vf_transpose(vf r[VL])
+{
+    UNROLL
+    for (int i = 0; i < VL; i += 4) {
+        vf ac_low = VF_SHUFFLE_4(r[i], r[i + 2], 0, 4, 1, 5), ac_high = VF_SHUFFLE_4(r[i], r[i + 2], 2, 6, 3, 7);
+        vf bd_low = VF_SHUFFLE_4(r[i + 1], r[i + 3], 0, 4, 1, 5);
+        vf bd_high = VF_SHUFFLE_4(r[i + 1], r[i + 3], 2, 6, 3, 7);
+        r[i] = VF_SHUFFLE_4(ac_low, bd_low, 0, 4, 1, 5);
+        r[i + 1] = VF_SHUFFLE_4(ac_low, bd_low, 2, 6, 3, 7);
+        r[i + 2] = VF_SHUFFLE_4(ac_high, bd_high, 0, 4, 1, 5);
+        r[i + 3] = VF_SHUFFLE_4(ac_high, bd_high, 2, 6, 3, 7);
+    }
+#if VL == 16
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        vf even_low = VF_GROUPS_4(r[i], r[i + 4], 0, 2, 4, 6), odd_low = VF_GROUPS_4(r[i], r[i + 4], 1, 3, 5, 7);
+        vf even_high = VF_GROUPS_4(r[i + 8], r[i + 12], 0, 2, 4, 6);
+        vf odd_high = VF_GROUPS_4(r[i + 8], r[i + 12], 1, 3, 5, 7);
+        r[i] = VF_GROUPS_4(even_low, even_high, 0, 2, 4, 6);
+        r[i + 8] = VF_GROUPS_4(even_low, even_high, 1, 3, 5, 7);
+        r[i + 4] = VF_GROUPS_4(odd_low, odd_high, 0, 2, 4, 6);
+        r[i + 12] = VF_GROUPS_4(odd_low, odd_high, 1, 3, 5, 7);
+    }
+#elif VL == 8
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        vf first = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        r[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        r[i] = first;
+    }
+#endif
 }
 
 #endif
