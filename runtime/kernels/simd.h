@@ -332,6 +332,94 @@ KERNEL_INLINE vf vf_from_halves(vd low, vd high)
     return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
 #else
     return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+
+/* ---------------------------------------------------------------------------------------- images and layouts */
+
+/* For loops that may be longer than UNROLL's 16. */
+#if defined(__clang__)
+#define UNROLL_LONG _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL_LONG _Pragma("GCC unroll 64")
+#endif
+
+/* vf_load_part and vf_store_part for loops over channels, where n is VL all the time but the last: a branch is cheaper
+ * than what AVX2 and the baseline make of a mask. */
+KERNEL_INLINE vf vf_load_some(const float *p, size_t n)
+{
+    return VL < 16 && n == VL ? vf_load(p) : vf_load_part(p, n);
+}
+KERNEL_INLINE void vf_store_some(float *p, vf v, size_t n)
+{
+    if (VL < 16 && n == VL)
+        vf_store(p, v);
+    else
+        vf_store_part(p, v, n);
+}
+
+/* b > a || b is NaN ? b : a: the maximum, in which NaN wins over every number. x86 gives the second operand when one is
+ * NaN. */
+KERNEL_INLINE vf vf_max_or_nan(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    __mmask16 is_number = _mm512_cmp_ps_mask((__m512)b, (__m512)b, _CMP_ORD_Q);
+    return (vf)_mm512_mask_max_ps((__m512)b, is_number, (__m512)b, (__m512)a);
+#elif defined(__AVX2__) && defined(__FMA__)
+    __m256 is_nan = _mm256_cmp_ps((__m256)b, (__m256)b, _CMP_UNORD_Q);
+    return (vf)_mm256_blendv_ps(_mm256_max_ps((__m256)b, (__m256)a), (__m256)b, is_nan);
+#else
+    return vf_select((b > a) | (b != b), b, a);
+#endif
+}
+
+/* Four elements for every group of four: i < 4 is a's, else b's. Then whole groups, numbered likewise. */
+#define VF_OF_GROUP(i, g) ((i) % 4 + 4 * (g) + (i) / 4 * VL)
+#if VL == 16
+#define VF_SHUFFLE_4(a, b, i, j, k, l)                                                                                 \
+    __builtin_shufflevector(a, b, VF_OF_GROUP(i, 0), VF_OF_GROUP(j, 0), VF_OF_GROUP(k, 0), VF_OF_GROUP(l, 0),          \
+                            VF_OF_GROUP(i, 1), VF_OF_GROUP(j, 1), VF_OF_GROUP(k, 1), VF_OF_GROUP(l, 1),                \
+                            VF_OF_GROUP(i, 2), VF_OF_GROUP(j, 2), VF_OF_GROUP(k, 2), VF_OF_GROUP(l, 2),                \
+                            VF_OF_GROUP(i, 3), VF_OF_GROUP(j, 3), VF_OF_GROUP(k, 3), VF_OF_GROUP(l, 3))
+#define VF_GROUP(g)                   4 * (g), 4 * (g) + 1, 4 * (g) + 2, 4 * (g) + 3
+#define VF_GROUPS_4(a, b, g, h, i, j) __builtin_shufflevector(a, b, VF_GROUP(g), VF_GROUP(h), VF_GROUP(i), VF_GROUP(j))
+#elif VL == 8
+#define VF_SHUFFLE_4(a, b, i, j, k, l)                                                                                 \
+    __builtin_shufflevector(a, b, VF_OF_GROUP(i, 0), VF_OF_GROUP(j, 0), VF_OF_GROUP(k, 0), VF_OF_GROUP(l, 0),          \
+                            VF_OF_GROUP(i, 1), VF_OF_GROUP(j, 1), VF_OF_GROUP(k, 1), VF_OF_GROUP(l, 1))
+#else
+#define VF_SHUFFLE_4(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#endif
+
+/* r[i][j] becomes r[j][i]: 4 x 4 within groups of four, then the groups. */
+KERNEL_INLINE void vf_transpose(vf r[VL])
+{
+    UNROLL
+    for (int i = 0; i < VL; i += 4) {
+        vf ac_low = VF_SHUFFLE_4(r[i], r[i + 2], 0, 4, 1, 5), ac_high = VF_SHUFFLE_4(r[i], r[i + 2], 2, 6, 3, 7);
+        vf bd_low = VF_SHUFFLE_4(r[i + 1], r[i + 3], 0, 4, 1, 5);
+        vf bd_high = VF_SHUFFLE_4(r[i + 1], r[i + 3], 2, 6, 3, 7);
+        r[i] = VF_SHUFFLE_4(ac_low, bd_low, 0, 4, 1, 5);
+        r[i + 1] = VF_SHUFFLE_4(ac_low, bd_low, 2, 6, 3, 7);
+        r[i + 2] = VF_SHUFFLE_4(ac_high, bd_high, 0, 4, 1, 5);
+        r[i + 3] = VF_SHUFFLE_4(ac_high, bd_high, 2, 6, 3, 7);
+    }
+#if VL == 16
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        vf even_low = VF_GROUPS_4(r[i], r[i + 4], 0, 2, 4, 6), odd_low = VF_GROUPS_4(r[i], r[i + 4], 1, 3, 5, 7);
+        vf even_high = VF_GROUPS_4(r[i + 8], r[i + 12], 0, 2, 4, 6);
+        vf odd_high = VF_GROUPS_4(r[i + 8], r[i + 12], 1, 3, 5, 7);
+        r[i] = VF_GROUPS_4(even_low, even_high, 0, 2, 4, 6);
+        r[i + 8] = VF_GROUPS_4(even_low, even_high, 1, 3, 5, 7);
+        r[i + 4] = VF_GROUPS_4(odd_low, odd_high, 0, 2, 4, 6);
+        r[i + 12] = VF_GROUPS_4(odd_low, odd_high, 1, 3, 5, 7);
+    }
+#elif VL == 8
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        vf first = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        r[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        r[i] = first;
+    }
 #endif
 }
 
