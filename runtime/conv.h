@@ -12,11 +12,11 @@ sn_image_window sn_conv_window(const sn_conv_sizes *sizes, size_t channels);
 /* Gives the window its zeros, from the arena; false when memory is out. */
 bool sn_conv_zeros(sn_image_window *w, size_t channels, sn_arena *arena);
 
-static inline size_t sn_window_taps(const sn_image_window *w)
+static inline size_t sn_conv_taps(const sn_image_window *w)
 {
     return (size_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
 }
-static inline size_t sn_window_positions(const sn_image_window *w)
+static inline size_t sn_conv_positions(const sn_image_window *w)
 {
     return (size_t)(w->out[0] * w->out[1] * w->out[2]);
 }

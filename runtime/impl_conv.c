@@ -73,7 +73,7 @@ static sinter_status conv_prepare(const sn_impl_site *site, void **state, size_t
     (void)conv_weights(site->params, sn_site_in(site, 1), &s->form);
     s->product.kernels = site->kernels;
     sn_gemm *g = &s->product.gemm;
-    *g = (sn_gemm){.m = (size_t)sizes.batch * sn_window_positions(&s->window),
+    *g = (sn_gemm){.m = (size_t)sizes.batch * sn_conv_positions(&s->window),
                    .n = s->form.source.n,
                    .taps = s->form.source.taps,
                    .kc = s->form.source.kc,

@@ -332,6 +332,8 @@ KERNEL_INLINE vf vf_from_halves(vd low, vd high)
     return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
 #else
     return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+#endif
+}
 
 /* ---------------------------------------------------------------------------------------- images and layouts */
 
