@@ -27,5 +27,6 @@ float *bench_floats(size_t n);
 void bench_gemm(const bench *b);
 void bench_depthwise(const bench *b);
 void bench_pooling(const bench *b);
+void bench_layout(const bench *b);
 
 #endif
