@@ -1,0 +1,225 @@
+/* Pooling against loops in double, for every instruction set. */
+#include "tests/kernels/kernel_test.h"
+
+typedef struct pooling_case {
+    size_t images, channels, pitch, y_pitch; /* of a position */
+    ptrdiff_t in[3], kernel[3], stride[3], dilation[3], pad[3], pad_end[3];
+    bool ceil_mode;
+} pooling_case;
+
+#define ONES                                                                                                           \
+    {                                                                                                                  \
+        1, 1, 1                                                                                                        \
+    }
+#define NONE                                                                                                           \
+    {                                                                                                                  \
+        0, 0, 0                                                                                                        \
+    }
+static const pooling_case cases[] = {
+    {1, 64, 64, 64, {1, 23, 24}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 1, 1}, {0, 1, 1}, false},
+    {2, 70, 80, 75, {1, 9, 8}, {1, 2, 2}, {1, 2, 2}, ONES, NONE, NONE, false},
+    {1, 5, 5, 5, {1, 9, 8}, {1, 2, 3}, {1, 2, 3}, ONES, NONE, NONE, true},
+    {1, 17, 17, 17, {1, 10, 11}, {1, 3, 3}, {1, 3, 3}, {1, 2, 2}, {0, 1, 2}, {0, 1, 0}, true},
+    {1, 16, 16, 16, {1, 7, 7}, {1, 7, 7}, ONES, ONES, NONE, NONE, false},
+    {1, 33, 33, 33, {1, 8, 8}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, false},
+    {1, 12, 12, 12, {1, 1, 50}, {1, 1, 4}, {1, 1, 3}, ONES, {0, 0, 2}, {0, 0, 1}, true},
+    {2, 19, 19, 19, {5, 4, 6}, {3, 2, 3}, {2, 1, 2}, ONES, {1, 1, 0}, {1, 0, 1}, false},
+    {1, 16, 16, 16, {1, 2, 2}, {1, 2, 2}, ONES, {1, 3, 5}, {0, 4, 6}, {0, 4, 6}, false}, /* windows of padding */
+    {1, 16, 16, 16, {1, 9, 9}, {1, 3, 3}, {1, 2, 2}, ONES, {0, -2, 1}, {0, 1, -2}, false},
+    {1, 1, 1, 1, {1, 1, 1}, {1, 1, 1}, ONES, ONES, NONE, NONE, false},
+    {1, 0, 0, 0, {1, 3, 3}, {1, 2, 2}, ONES, ONES, NONE, NONE, false},
+    {0, 3, 3, 3, {1, 3, 3}, {1, 2, 2}, ONES, ONES, NONE, NONE, false},
+};
+#define N_CASES (sizeof cases / sizeof *cases)
+
+static size_t product(const ptrdiff_t *n)
+{
+    return (size_t)(n[0] * n[1] * n[2]);
+}
+
+static sn_image_window window_of(const pooling_case *c)
+{
+    sn_image_window w = {.image = (ptrdiff_t)(product(c->in) * c->pitch)};
+    ptrdiff_t pitch = (ptrdiff_t)c->pitch;
+    for (int a = 2; a >= 0; a--) {
+        w.in[a] = c->in[a];
+        w.kernel[a] = c->kernel[a];
+        w.stride[a] = c->stride[a];
+        w.dilation[a] = c->dilation[a];
+        w.pad[a] = c->pad[a];
+        ptrdiff_t room = c->in[a] + c->pad[a] + c->pad_end[a] - (c->kernel[a] - 1) * c->dilation[a] - 1;
+        w.out[a] = (room + (c->ceil_mode ? c->stride[a] - 1 : 0)) / c->stride[a] + 1;
+        w.pitch[a] = pitch;
+        pitch *= c->in[a];
+    }
+    return w;
+}
+
+static size_t extent(size_t positions, size_t channels, size_t pitch)
+{
+    return positions > 0 ? (positions - 1) * pitch + channels : 0;
+}
+
+typedef struct pooled {
+    double max, sum, magnitude;
+    size_t inside, padded; /* taps in the image, and in the padded one */
+} pooled;
+
+static pooled pool_at(const sn_pooling *p, const pooling_case *k, size_t m, size_t c)
+{
+    const sn_image_window *w = p->window;
+    pooled r = {.max = -INFINITY};
+    size_t o[3] = {m / (size_t)(w->out[1] * w->out[2]) % (size_t)w->out[0], m / (size_t)w->out[2] % (size_t)w->out[1],
+                   m % (size_t)w->out[2]};
+    const float *image = p->x + (ptrdiff_t)(m / product(w->out)) * w->image;
+    for (size_t t = 0; t < product(w->kernel); t++) {
+        size_t tap[3] = {t / (size_t)(w->kernel[1] * w->kernel[2]), t / (size_t)w->kernel[2] % (size_t)w->kernel[1],
+                         t % (size_t)w->kernel[2]};
+        ptrdiff_t at = (ptrdiff_t)c;
+        bool inside = true, padded = true;
+        for (int a = 0; a < 3; a++) {
+            ptrdiff_t i = (ptrdiff_t)o[a] * w->stride[a] + (ptrdiff_t)tap[a] * w->dilation[a] - w->pad[a];
+            inside = inside && i >= 0 && i < w->in[a];
+            padded = padded && i >= -w->pad[a] && i < w->in[a] + k->pad_end[a];
+            at += i * w->pitch[a];
+        }
+        r.padded += padded;
+        if (!inside) continue;
+        double v = (double)image[at];
+        r.inside++;
+        r.sum += v;
+        r.magnitude += fabs(v);
+        r.max = isnan(r.max) || isnan(v) ? NAN : fmax(r.max, v);
+    }
+    return r;
+}
+
+static void check_value(float got, double expected, double magnitude, const char *what, size_t at)
+{
+    if (isnan(expected) || isinf(expected))
+        assert_true(isnan(expected) ? isnan(got) : (double)got == expected);
+    else
+        check_close(got, expected, magnitude, what, at);
+}
+
+typedef enum { MAXIMUM, AVERAGE, AVERAGE_PADDED, VARIANTS } variant;
+
+static void run(const sn_kernels *k, const sn_pooling *p, variant v, size_t row0, size_t row1)
+{
+    (v == MAXIMUM ? k->pooling->max : k->pooling->average)(p, row0, row1);
+}
+
+static void check_outputs(const sn_kernels *k, const sn_pooling *p, const pooling_case *c, variant v, size_t positions)
+{
+    for (size_t m = 0; m < positions; m++) {
+        for (size_t i = 0; i < p->channels; i++) {
+            const pooled r = pool_at(p, c, m, i);
+            const float y = p->y[m * p->y_pitch + i];
+            if (v == MAXIMUM)
+                assert_true(isnan(r.max) ? isnan(y) : (double)y == r.max);
+            else
+                check_value(y, r.sum / (double)(v == AVERAGE ? r.inside : r.padded), r.magnitude, k->isa, m);
+        }
+    }
+}
+
+static void check_splits(const sn_kernels *k, const sn_pooling *whole, variant v, size_t rows, size_t size)
+{
+    sn_pooling p = *whole;
+    p.y = poisoned_floats(size);
+    for (size_t row = 0; row < rows; row++) run(k, &p, v, row, row + 1);
+    assert_memory_equal(p.y, whole->y, size * sizeof *p.y);
+    free(p.y);
+}
+
+static void check_case(const sn_kernels *k, const pooling_case *c, variant v, bool special)
+{
+    const sn_image_window w = window_of(c);
+    const size_t positions = c->images * product(w.out), rows = c->images * (size_t)(w.out[0] * w.out[1]);
+    const size_t in_size = extent(c->images * product(c->in), c->channels, c->pitch);
+    const size_t out_size = extent(positions, c->channels, c->y_pitch);
+    float *x = random_floats(in_size, 1);
+    for (size_t i = 0; special && i < in_size; i += 29) x[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
+    sn_pooling p = {.window = &w,
+                    .count_include_pad = v == AVERAGE_PADDED,
+                    .pad_end = {c->pad_end[0], c->pad_end[1], c->pad_end[2]},
+                    .channels = c->channels,
+                    .x = x,
+                    .y = poisoned_floats(out_size),
+                    .y_pitch = c->y_pitch};
+    run(k, &p, v, 0, rows);
+    check_outputs(k, &p, c, v, positions);
+    check_splits(k, &p, v, rows, out_size);
+    free(p.y);
+    free(x);
+}
+
+static void check_windows(const sn_kernels *k)
+{
+    for (size_t i = 0; i < N_CASES; i++) {
+        for (variant v = 0; v < VARIANTS; v++) {
+            check_case(k, &cases[i], v, false);
+            check_case(k, &cases[i], v, true);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- whole images */
+
+static void check_global(const sn_kernels *k, size_t images, size_t positions, size_t channels, bool special)
+{
+    const size_t pitch = channels + 3, image = positions * pitch, size = extent(images * positions, channels, pitch);
+    float *x = random_floats(size, 1), *max = poisoned_floats(images * channels);
+    float *average = poisoned_floats(images * channels), *piece = poisoned_floats(images * channels);
+    for (size_t i = 0; special && i < size; i += 61) x[i] = i % 2 ? NAN : -INFINITY;
+    sn_global_pooling p = {images, positions, channels, x, pitch, image, max, channels};
+    k->pooling->global_max(&p, 0, channels);
+    p.y = average;
+    k->pooling->global_average(&p, 0, channels);
+    for (size_t i = 0; i < images * channels; i++) {
+        double sum = 0, magnitude = 0, largest = -INFINITY;
+        for (size_t j = 0; j < positions; j++) {
+            double v = (double)x[i / channels * image + j * pitch + i % channels];
+            sum += v;
+            magnitude += fabs(v);
+            largest = isnan(largest) || isnan(v) ? NAN : fmax(largest, v);
+        }
+        assert_true(isnan(largest) ? isnan(max[i]) : (double)max[i] == largest);
+        check_value(average[i], sum / (double)positions, magnitude / (double)positions, k->isa, i);
+    }
+    p.y = piece;
+    for (size_t c = 0; c < channels; c += 7) k->pooling->global_average(&p, c, c + 7 < channels ? c + 7 : channels);
+    assert_memory_equal(piece, average, images * channels * sizeof *piece);
+    free(piece);
+    free(average);
+    free(max);
+    free(x);
+}
+
+static void check_globals(const sn_kernels *k)
+{
+    static const size_t sizes[][3] = {{1, 49, 128}, {2, 49, 67}, {1, 1, 1},  {3, 65, 16}, {1, 12544, 5},
+                                      {1, 400, 33}, {0, 49, 16}, {2, 0, 16}, {1, 49, 0}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_global(k, sizes[i][0], sizes[i][1], sizes[i][2], false);
+        check_global(k, sizes[i][0], sizes[i][1], sizes[i][2], true);
+    }
+}
+
+#define EACH_ISA(name)                                                                                                 \
+    static void test_##name(void **state)                                                                              \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        for_each_isa(check_##name);                                                                                    \
+    }
+EACH_ISA(windows)
+EACH_ISA(globals)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_globals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
