@@ -25,5 +25,6 @@ float *bench_floats(size_t n);
 
 /* The families' programs, listed in main.c. */
 void bench_gemm(const bench *b);
+void bench_winograd(const bench *b);
 
 #endif
