@@ -28,5 +28,6 @@ void bench_gemm(const bench *b);
 void bench_depthwise(const bench *b);
 void bench_pooling(const bench *b);
 void bench_layout(const bench *b);
+void bench_winograd(const bench *b);
 
 #endif

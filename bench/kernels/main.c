@@ -139,7 +139,7 @@ static double measure_bandwidth(void)
 
 /* ---------------------------------------------------------------------------------------------------- main */
 
-static void (*const families[])(const bench *) = {bench_gemm, bench_depthwise, bench_pooling, bench_layout};
+static void (*const families[])(const bench *) = {bench_gemm, bench_winograd, bench_depthwise, bench_pooling, bench_layout};
 
 int main(int argc, char **argv)
 {
