@@ -1,9 +1,9 @@
 /*
- * impl.h - how an operator is made fast. The implementation tables (impls.def) are tried best first when a plan is
- * built; the reference of ops/ is the implicit last entry, and the oracle that every implementation is tested against.
+ * impl.h - how an operator is made fast. The implementation table (impls.def) is tried best first when a plan is built;
+ * the reference of ops/ is the implicit last entry, and the oracle that every implementation is tested against.
  *
- * To add one: a row at the end of its family's file in runtime/ (over kernels in runtime/kernels/), and its test. A new
- * file is one more line in impls.def.
+ * To add one: a row, sn_impl_<name>, in a file of runtime/ (over kernels in runtime/kernels/), its line in impls.def,
+ * and its test.
  */
 #ifndef SN_RUNTIME_IMPL_H
 #define SN_RUNTIME_IMPL_H
@@ -82,12 +82,10 @@ bool sn_impl_fuses(const sn_op *op);
 /* The form of the first row of the operator that packs this weight. */
 bool sn_impl_weights(const sn_op *op, const void *params, const sn_shape *weight, sn_pack_form *form);
 
-/* The tables. */
-#define SN_IMPLS(family)                                                                                               \
-    extern const sn_impl sn_impls_##family[];                                                                          \
-    extern const size_t sn_impls_##family##_count;
+/* The rows. */
+#define SN_IMPL(row) extern const sn_impl sn_impl_##row;
 #include "runtime/impls.def"
-#undef SN_IMPLS
+#undef SN_IMPL
 
 /* For `accepts`: are these inputs (or outputs) present float tensors? */
 static inline bool sn_fact_is_float(const sn_fact *f)

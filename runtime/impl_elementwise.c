@@ -199,26 +199,9 @@ static void affine_run(const sn_impl_run *r)
     sn_parallel_for(r->pool, s->planes, 1 + GRAIN / s->inner, affine_planes, (void *)r);
 }
 
-const sn_impl sn_impls_elementwise[] = {
-    {.domain = "",
-     .op_type = "Relu",
-     .name = "clamp",
-     .accepts = relu_accepts,
-     .prepare = relu_prepare,
-     .run = relu_run},
-    {.domain = "", .op_type = "Add", .name = "add", .accepts = add_accepts, .prepare = add_prepare, .run = add_run},
-    {.domain = "", .op_type = "Mul", .name = "mul", .accepts = mul_accepts, .prepare = mul_prepare, .run = mul_run},
-    {.domain = "",
-     .op_type = "Clip",
-     .name = "clamp",
-     .accepts = clip_accepts,
-     .prepare = clip_prepare,
-     .run = clip_run},
-    {.domain = "sinter",
-     .op_type = "ChannelAffine",
-     .name = "channel-affine",
-     .accepts = affine_accepts,
-     .prepare = affine_prepare,
-     .run = affine_run},
-};
-const size_t sn_impls_elementwise_count = sizeof sn_impls_elementwise / sizeof *sn_impls_elementwise;
+const sn_impl sn_impl_relu = {"", "Relu", "clamp", false, relu_accepts, relu_prepare, relu_run, NULL};
+const sn_impl sn_impl_add = {"", "Add", "add", false, add_accepts, add_prepare, add_run, NULL};
+const sn_impl sn_impl_mul = {"", "Mul", "mul", false, mul_accepts, mul_prepare, mul_run, NULL};
+const sn_impl sn_impl_clip = {"", "Clip", "clamp", false, clip_accepts, clip_prepare, clip_run, NULL};
+const sn_impl sn_impl_channel_affine = {"sinter",       "ChannelAffine", "channel-affine", false,
+                                        affine_accepts, affine_prepare,  affine_run,       NULL};

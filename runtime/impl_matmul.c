@@ -44,11 +44,13 @@ static sinter_status settle_weights(matmul_state *s, const sn_impl_site *site, s
     return SINTER_OK;
 }
 
-static void transpose(const float *a, size_t rows, size_t columns, float *out)
+/* A of [k][m] to [m][k]. */
+static void transpose_a(const matmul_state *s, const float *a, float *to)
 {
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j];
-    }
+    const sn_layout_kernels *k = s->product.kernels->layout;
+    size_t m = s->product.gemm.m, kc = s->product.gemm.kc;
+    sn_transpose t = {.batch = 1, .rows = kc, .columns = m, .x = a, .x_row = m, .y = to, .y_row = kc};
+    k->transpose(&t, 0, k->transpose_units(&t));
 }
 
 static void matmul_run(const sn_impl_run *r)
@@ -57,7 +59,7 @@ static void matmul_run(const sn_impl_run *r)
     const float *a = r->in[0], *b = s->packed;
     float *scratch = r->scratch;
     if (s->transpose_a) {
-        transpose(a, s->product.gemm.kc, s->product.gemm.m, scratch);
+        transpose_a(s, a, scratch);
         a = scratch;
     }
     if (!b) {
@@ -233,8 +235,6 @@ static sinter_status matmul_prepare(const sn_impl_site *site, void **state, size
     return settle_weights(s, site, scratch_size, err);
 }
 
-const sn_impl sn_impls_matmul[] = {
-    {"", "Gemm", "gemm", true, gemm_accepts, gemm_prepare, matmul_run, gemm_weights},
-    {"", "MatMul", "matmul", true, matmul_accepts, matmul_prepare, matmul_run, matmul_weights},
-};
-const size_t sn_impls_matmul_count = sizeof sn_impls_matmul / sizeof *sn_impls_matmul;
+const sn_impl sn_impl_gemm = {"", "Gemm", "gemm", true, gemm_accepts, gemm_prepare, matmul_run, gemm_weights};
+const sn_impl sn_impl_matmul = {"",         "MatMul",      "matmul", true, matmul_accepts, matmul_prepare,
+                                matmul_run, matmul_weights};

@@ -1,50 +1,34 @@
-/* Poolings over channels of [N, C, H, W], each channel by itself. */
+/*
+ * Poolings over channels-last images (kernels/pooling.h), split over output rows; global ones over channels, since the
+ * sum of a channel must not depend on the split.
+ */
 #include "ops/window.h"
-#include "runtime/impl.h"
-
-#define GRAIN 16384 /* input elements that are worth another thread */
+#include "runtime/conv.h"
 
 typedef struct pool_state {
     const sn_kernels *kernels;
-    size_t planes;
-    size_t in, out; /* elements of a plane */
-    sn_max_pool max;
+    sn_image_window window;
+    sn_pooling pooling;
+    sn_global_pooling global;
+    size_t rows, grain;
 } pool_state;
 
 typedef struct pool_call {
-    const pool_state *s;
-    const float *x;
-    float *y;
+    const sn_kernels *kernels;
+    sn_pooling pooling;
+    sn_global_pooling global;
 } pool_call;
 
-static size_t grain_of(const pool_state *s)
+static bool are_images(const sn_impl_site *site)
 {
-    return 1 + GRAIN / s->in;
-}
-
-static bool pool_shapes(const sn_impl_site *site)
-{
-    size_t count;
-    if (!sn_fact_is_float(&site->in[0]) || !sn_fact_is_float(&site->out[0])) return false;
-    if (!sn_shape_count(&site->in[0].type.shape, &count) || count == 0) return false;
-    return sn_shape_count(&site->out[0].type.shape, &count) && count > 0;
-}
-
-static sinter_status prepare_pool(const sn_impl_site *site, pool_state **out, sinter_error *err)
-{
-    const sn_shape *x = &site->in[0].type.shape, *y = &site->out[0].type.shape;
-    pool_state *s = SN_ARENA_NEW(site->arena, pool_state);
-    if (!s) return sn_no_memory(err, "preparing a pooling");
-    s->kernels = site->kernels;
-    s->planes = (size_t)(x->dims[0] * x->dims[1]);
-    s->in = (size_t)sn_shape_product(x, 2, x->rank);
-    s->out = (size_t)sn_shape_product(y, 2, y->rank);
-    *out = s;
-    return SINTER_OK;
+    int rank = sn_site_in(site, 0)->rank;
+    bool indices = site->n_out > 1 && site->out[1].present;
+    return !indices && sn_fact_is_float(&site->in[0]) && sn_fact_is_float(&site->out[0]) && rank >= 3 &&
+           rank <= 2 + SN_WINDOW_AXES;
 }
 
 /* The window's attributes, read again from the node: what the operator keeps of them is its own. */
-static bool read_window(const sn_impl_site *site, sn_window *window, bool *ceil_mode, sinter_error *err)
+static bool read_window(const sn_impl_site *site, sn_conv_sizes *sizes, bool *count_include_pad)
 {
     sn_prepare p = {.model = site->model,
                     .node = &site->model->nodes[site->node],
@@ -52,113 +36,155 @@ static bool read_window(const sn_impl_site *site, sn_window *window, bool *ceil_
                     .version = site->op->since,
                     .n_in = site->n_in,
                     .n_out = site->n_out,
-                    .arena = site->arena,
-                    .err = err};
-    return sn_window_prepare(&p, window) == SINTER_OK && sn_attr_bool(&p, "ceil_mode", false, ceil_mode) == SINTER_OK;
-}
-
-static bool slide(const sn_impl_site *site, sn_window_axis axis[2])
-{
+                    .arena = site->arena};
+    const sn_shape *x = sn_site_in(site, 0);
     sn_window window = {0};
     bool ceil_mode;
-    if (!read_window(site, &window, &ceil_mode, NULL)) return false;
-    for (int i = 0; i < 2; i++) {
-        int64_t in = site->in[0].type.shape.dims[i + 2];
-        if (sn_window_slide(&window, i, in, window.kernel[i], ceil_mode, &axis[i], NULL) != SINTER_OK) return false;
-        if (axis[i].pad_begin < 0 || axis[i].out != site->out[0].type.shape.dims[i + 2]) return false;
+    if (sn_window_prepare(&p, &window) != SINTER_OK || sn_attr_bool(&p, "ceil_mode", false, &ceil_mode) != SINTER_OK)
+        return false;
+    if (sn_attr_bool(&p, "count_include_pad", false, count_include_pad) != SINTER_OK) return false;
+    *sizes = (sn_conv_sizes){
+        .rank = x->rank - 2, .batch = x->dims[0], .group = 1, .in_channels = x->dims[1], .out_channels = x->dims[1]};
+    for (int i = 0; i < sizes->rank; i++) {
+        if (sn_window_slide(&window, i, x->dims[i + 2], window.kernel[i], ceil_mode, &sizes->axis[i], NULL) !=
+            SINTER_OK)
+            return false;
     }
     return true;
 }
 
-static bool max_pool_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+static bool window_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
-    (void)layouts;
-    sn_window_axis axis[2];
-    bool indices = site->n_out > 1 && site->out[1].present;
-    return !indices && pool_shapes(site) && site->in[0].type.shape.rank == 4 && slide(site, axis);
+    sn_conv_sizes sizes;
+    bool count_include_pad;
+    if (!are_images(site) || !read_window(site, &sizes, &count_include_pad)) return false;
+    layouts->in[0] = layouts->out = SN_LAYOUT_CHANNELS_LAST;
+    return true;
 }
 
-static sinter_status max_pool_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+static size_t grain_for(size_t unit_work)
 {
-    pool_state *s = NULL;
-    sn_window_axis axis[2];
-    SN_TRY(prepare_pool(site, &s, err));
-    if (!slide(site, axis)) return sn_no_memory(err, "preparing a pooling");
-    s->max.height = (size_t)axis[0].in;
-    s->max.width = (size_t)axis[1].in;
-    for (int i = 0; i < 2; i++) {
-        s->max.kernel[i] = (size_t)axis[i].kernel;
-        s->max.stride[i] = (size_t)axis[i].stride;
-        s->max.dilation[i] = (size_t)axis[i].dilation;
-        s->max.pad[i] = (size_t)axis[i].pad_begin;
-        s->max.out[i] = (size_t)axis[i].out;
-    }
+    return 1 + SN_GRAIN / (unit_work > 0 ? unit_work : 1);
+}
+
+static sinter_status window_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    pool_state *s = SN_ARENA_NEW(site->arena, pool_state);
+    sn_conv_sizes sizes;
+    if (!s || !read_window(site, &sizes, &s->pooling.count_include_pad))
+        return sn_no_memory(err, "preparing a pooling");
+    size_t channels = (size_t)sizes.in_channels;
+    s->kernels = site->kernels;
+    s->window = sn_conv_window(&sizes, channels);
+    if (!sn_conv_zeros(&s->window, channels, site->arena)) return sn_no_memory(err, "preparing a pooling");
+    s->pooling.window = &s->window;
+    s->pooling.channels = s->pooling.y_pitch = channels;
+    for (int i = 0; i < sizes.rank; i++) s->pooling.pad_end[SN_WINDOW_AXES - sizes.rank + i] = sizes.axis[i].pad_end;
+    s->rows = (size_t)(sizes.batch * s->window.out[0] * s->window.out[1]);
+    s->grain = grain_for((size_t)s->window.out[2] * channels);
     *state = s;
     *scratch_size = 0;
     return SINTER_OK;
 }
 
-static void max_pool_planes(void *context, size_t begin, size_t end, int worker)
+static void max_rows(void *context, size_t begin, size_t end, int worker)
 {
     const pool_call *x = context;
     (void)worker;
-    for (size_t i = begin; i < end; i++) {
-        sn_max_pool p = x->s->max;
-        p.source = x->x + i * x->s->in;
-        p.target = x->y + i * x->s->out;
-        x->s->kernels->max_pool(&p);
-    }
+    x->kernels->pooling->max(&x->pooling, begin, end);
 }
 
-static void max_pool_run(const sn_impl_run *r)
+static void average_rows(void *context, size_t begin, size_t end, int worker)
 {
-    pool_call x = {.s = r->state, .x = r->in[0], .y = r->out[0]};
-    sn_parallel_for(r->pool, x.s->planes, grain_of(x.s), max_pool_planes, &x);
+    const pool_call *x = context;
+    (void)worker;
+    x->kernels->pooling->average(&x->pooling, begin, end);
 }
 
-static bool global_average_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+static void window_run(const sn_impl_run *r, sn_parallel_body body)
 {
-    (void)layouts;
-    return pool_shapes(site) && site->in[0].type.shape.rank > 2;
+    const pool_state *s = r->state;
+    pool_call x = {.kernels = s->kernels, .pooling = s->pooling};
+    x.pooling.x = r->in[0];
+    x.pooling.y = r->out[0];
+    sn_parallel_for(r->pool, s->rows, s->grain, body, &x);
 }
 
-static sinter_status global_average_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,
-                                            sinter_error *err)
+static void max_run(const sn_impl_run *r)
 {
-    pool_state *s = NULL;
-    SN_TRY(prepare_pool(site, &s, err));
+    window_run(r, max_rows);
+}
+
+static void average_run(const sn_impl_run *r)
+{
+    window_run(r, average_rows);
+}
+
+/* ---------------------------------------------------------------------------------------------------- global */
+
+static bool global_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    if (!are_images(site)) return false;
+    layouts->in[0] = layouts->out = SN_LAYOUT_CHANNELS_LAST;
+    return true;
+}
+
+static sinter_status global_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    const sn_shape *x = sn_site_in(site, 0);
+    pool_state *s = SN_ARENA_NEW(site->arena, pool_state);
+    if (!s) return sn_no_memory(err, "preparing a pooling");
+    s->kernels = site->kernels;
+    size_t channels = (size_t)x->dims[1], positions = (size_t)sn_shape_product(x, 2, x->rank);
+    s->global = (sn_global_pooling){.images = (size_t)x->dims[0],
+                                    .positions = positions,
+                                    .channels = channels,
+                                    .x_pitch = channels,
+                                    .x_image = channels * positions,
+                                    .y_image = channels};
+    s->grain = sn_round_up(grain_for(s->global.images * positions), 16);
     *state = s;
     *scratch_size = 0;
     return SINTER_OK;
 }
 
-static void average_planes(void *context, size_t begin, size_t end, int worker)
+static void global_max_channels(void *context, size_t begin, size_t end, int worker)
 {
     const pool_call *x = context;
     (void)worker;
-    for (size_t i = begin; i < end; i++) {
-        x->y[i] = x->s->kernels->sum(x->x + i * x->s->in, x->s->in) / (float)x->s->in;
-    }
+    x->kernels->pooling->global_max(&x->global, begin, end);
+}
+
+static void global_average_channels(void *context, size_t begin, size_t end, int worker)
+{
+    const pool_call *x = context;
+    (void)worker;
+    x->kernels->pooling->global_average(&x->global, begin, end);
+}
+
+static void global_run(const sn_impl_run *r, sn_parallel_body body)
+{
+    const pool_state *s = r->state;
+    pool_call x = {.kernels = s->kernels, .global = s->global};
+    x.global.x = r->in[0];
+    x.global.y = r->out[0];
+    sn_parallel_for(r->pool, s->global.channels, s->grain, body, &x);
+}
+
+static void global_max_run(const sn_impl_run *r)
+{
+    global_run(r, global_max_channels);
 }
 
 static void global_average_run(const sn_impl_run *r)
 {
-    pool_call x = {.s = r->state, .x = r->in[0], .y = r->out[0]};
-    sn_parallel_for(r->pool, x.s->planes, grain_of(x.s), average_planes, &x);
+    global_run(r, global_average_channels);
 }
 
-const sn_impl sn_impls_pool[] = {
-    {.domain = "",
-     .op_type = "MaxPool",
-     .name = "max-pool",
-     .accepts = max_pool_accepts,
-     .prepare = max_pool_prepare,
-     .run = max_pool_run},
-    {.domain = "",
-     .op_type = "GlobalAveragePool",
-     .name = "global-average",
-     .accepts = global_average_accepts,
-     .prepare = global_average_prepare,
-     .run = global_average_run},
-};
-const size_t sn_impls_pool_count = sizeof sn_impls_pool / sizeof *sn_impls_pool;
+const sn_impl sn_impl_max_pool = {"", "MaxPool", "max-pool", false, window_accepts, window_prepare, max_run, NULL};
+const sn_impl sn_impl_average_pool = {"",          "AveragePool", "average-pool", false, window_accepts, window_prepare,
+                                      average_run, NULL};
+const sn_impl sn_impl_global_max_pool = {
+    "", "GlobalMaxPool", "global-max", false, global_accepts, global_prepare, global_max_run, NULL};
+const sn_impl sn_impl_global_average_pool = {
+    "", "GlobalAveragePool", "global-average", false, global_accepts, global_prepare, global_average_run, NULL};

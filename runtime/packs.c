@@ -71,20 +71,10 @@ static void pack_panels(void *context, size_t begin, size_t end, int worker)
     }
 }
 
-/* [channels][taps] to [taps][channels]. */
-static void pack_depthwise(const sn_gemm_source *s, const float *from, float *to)
-{
-    for (size_t t = 0; t < s->taps; t++) {
-        for (size_t c = 0; c < s->n; c++) {
-            to[t * s->n + c] = from[(ptrdiff_t)t * s->tap_pitch + (ptrdiff_t)c * s->column_pitch];
-        }
-    }
-}
-
 void sn_pack(const sn_kernels *k, const sn_pack_form *form, const float *from, float *to, sinter_pool *pool)
 {
     if (form->kind == SN_PACK_DEPTHWISE) {
-        pack_depthwise(&form->source, from, to);
+        k->depthwise->pack(from, form->source.n, form->source.taps, to);
         return;
     }
     packing x = {.kernels = k, .form = form, .from = from, .to = to, .panels = panels_of(k, form)};
@@ -207,11 +197,7 @@ static void unpack(const sn_kernels *k, const pack *source, float *to)
     for (size_t g = 0; form->kind == SN_PACK_GEMM && g < form->groups; g++) {
         k->gemm->unpack(s, source->data + g * sn_pack_group(k, form), to + (ptrdiff_t)g * form->group_pitch);
     }
-    for (size_t t = 0; form->kind == SN_PACK_DEPTHWISE && t < s->taps; t++) {
-        for (size_t c = 0; c < s->n; c++) {
-            to[(ptrdiff_t)t * s->tap_pitch + (ptrdiff_t)c * s->column_pitch] = source->data[t * s->n + c];
-        }
-    }
+    if (form->kind == SN_PACK_DEPTHWISE) k->depthwise->unpack(source->data, s->n, s->taps, to);
 }
 
 sinter_status sn_packs_restore(sn_packs *p, sn_value_id id, sinter_value **out, sinter_error *err)

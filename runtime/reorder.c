@@ -3,59 +3,63 @@
 
 typedef struct reorder_state {
     const sn_kernels *kernels;
-    size_t images, channels, positions;
+    sn_transpose to_last, to_plain;
 } reorder_state;
 
 void *sn_reorder_prepare(const sn_kernels *kernels, const sn_shape *shape, sn_arena *arena)
 {
     reorder_state *s = SN_ARENA_NEW(arena, reorder_state);
+    size_t images = (size_t)shape->dims[0], channels = (size_t)shape->dims[1];
+    size_t positions = (size_t)sn_shape_product(shape, 2, shape->rank), image = channels * positions;
     if (!s) return NULL;
-    *s = (reorder_state){.kernels = kernels,
-                         .images = (size_t)shape->dims[0],
-                         .channels = (size_t)shape->dims[1],
-                         .positions = (size_t)sn_shape_product(shape, 2, shape->rank)};
+    s->kernels = kernels;
+    s->to_last = (sn_transpose){.batch = images,
+                                .rows = channels,
+                                .columns = positions,
+                                .x_batch = image,
+                                .x_row = positions,
+                                .y_batch = image,
+                                .y_row = channels};
+    s->to_plain = (sn_transpose){.batch = images,
+                                 .rows = positions,
+                                 .columns = channels,
+                                 .x_batch = image,
+                                 .x_row = channels,
+                                 .y_batch = image,
+                                 .y_row = positions};
     return s;
 }
 
-static void transpose(const float *from, float *to, size_t rows, size_t columns)
-{
-    for (size_t j = 0; j < columns; j += 16)
-        for (size_t i = 0; i < rows; i++)
-            for (size_t k = j; k < columns && k < j + 16; k++) to[k * rows + i] = from[i * columns + k];
-}
+typedef struct reorder_call {
+    const sn_kernels *kernels;
+    sn_transpose transpose;
+} reorder_call;
 
-static void to_channels_last(void *context, size_t begin, size_t end, int worker)
+static void transpose_units(void *context, size_t begin, size_t end, int worker)
 {
-    const sn_impl_run *r = context;
-    const reorder_state *s = r->state;
+    const reorder_call *x = context;
     (void)worker;
-    for (size_t n = begin; n < end; n++) {
-        size_t at = n * s->channels * s->positions;
-        transpose((const float *)r->in[0] + at, (float *)r->out[0] + at, s->channels, s->positions);
-    }
+    x->kernels->layout->transpose(&x->transpose, begin, end);
 }
 
-static void to_plain(void *context, size_t begin, size_t end, int worker)
+static void run(const sn_impl_run *r, const sn_transpose *transpose)
 {
-    const sn_impl_run *r = context;
-    const reorder_state *s = r->state;
-    (void)worker;
-    for (size_t n = begin; n < end; n++) {
-        size_t at = n * s->channels * s->positions;
-        transpose((const float *)r->in[0] + at, (float *)r->out[0] + at, s->positions, s->channels);
-    }
-}
-
-static void run_to_channels_last(const sn_impl_run *r)
-{
-    const reorder_state *s = r->state;
-    sn_parallel_for(r->pool, s->images, 1, to_channels_last, (void *)r);
+    reorder_call x = {.kernels = ((const reorder_state *)r->state)->kernels, .transpose = *transpose};
+    x.transpose.x = r->in[0];
+    x.transpose.y = r->out[0];
+    size_t units = x.kernels->layout->transpose_units(&x.transpose);
+    size_t elements = x.transpose.batch * x.transpose.rows * x.transpose.columns;
+    sn_parallel_for(r->pool, units, 1 + units * SN_GRAIN / (elements + 1), transpose_units, &x);
 }
 
 static void run_to_plain(const sn_impl_run *r)
 {
-    const reorder_state *s = r->state;
-    sn_parallel_for(r->pool, s->images, 1, to_plain, (void *)r);
+    run(r, &((const reorder_state *)r->state)->to_plain);
+}
+
+static void run_to_channels_last(const sn_impl_run *r)
+{
+    run(r, &((const reorder_state *)r->state)->to_last);
 }
 
 static const sn_impl impls[] = {

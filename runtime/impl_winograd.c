@@ -1,0 +1,188 @@
+/*
+ * 3x3 convolutions by Winograd's minimal filtering (kernels/winograd.h). Whether, and with which tiles, follows from
+ * sizes without the batch and from nothing else, so that a batched answer is the single one.
+ */
+#include "runtime/conv.h"
+#include "runtime/product.h"
+
+#define WINOGRAD_CHANNELS 16 /* fewer make the transforms cost more than the products save */
+#define TILE_MODE_CHANNELS                                                                                             \
+    96 /* up to here all of U stays in the second-level cache, and tiles need not wait for each other */
+
+typedef struct winograd_state {
+    sn_winograd winograd;
+    sn_image_window window;
+    const sn_kernels *kernels;
+    const float *u;
+    bool has_bias, residual, by_tiles;
+    size_t tiles, tile_step, panels, panel_step;
+    size_t v_floats, scratch_floats; /* of scratch: V, then a part for each worker */
+} winograd_state;
+
+/* F(4x4) halves the multiplications of F(2x2) but doubles its weights, and wastes more at the borders of small maps. */
+static size_t winograd_side(const sn_image_window *w)
+{
+    return w->out[1] * w->out[2] >= 400 ? 4 : 2;
+}
+
+static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    sn_conv_sizes sizes;
+    if (!sn_conv_site(site, &sizes) || sizes.rank != 2 || sizes.group != 1 || !site->in[1].constant) return false;
+    for (int i = 0; i < 2; i++) {
+        const sn_window_axis *a = &sizes.axis[i];
+        if (a->kernel != 3 || a->stride != 1 || a->dilation != 1 || a->out < 4) return false;
+    }
+    if (sizes.in_channels < WINOGRAD_CHANNELS || sizes.out_channels < WINOGRAD_CHANNELS) return false;
+    layouts->in[0] = layouts->out = SN_LAYOUT_CHANNELS_LAST;
+    return true;
+}
+
+typedef struct weights_call {
+    const winograd_state *s;
+    const float *direct;
+    float *u;
+    sinter_pool *pool;
+} weights_call;
+
+static void transform_panels(void *context, size_t begin, size_t end, int worker)
+{
+    const weights_call *x = context;
+    (void)worker;
+    x->s->kernels->winograd->weights(&x->s->winograd, x->direct, x->u, begin, end);
+}
+
+static void make_u(void *context, const float *direct, float *u)
+{
+    weights_call *x = context;
+    x->direct = direct;
+    x->u = u;
+    sn_parallel_for(x->pool, x->s->panels, 1, transform_panels, x);
+}
+
+/* One name a side: packs are told apart by who makes them. */
+static void make_u_2(void *context, const float *direct, float *u)
+{
+    make_u(context, direct, u);
+}
+static void make_u_4(void *context, const float *direct, float *u)
+{
+    make_u(context, direct, u);
+}
+
+static sinter_status winograd_weights(winograd_state *s, const sn_impl_site *site, sinter_error *err)
+{
+    sn_pack_form form;
+    (void)sn_conv_weights(site->params, sn_site_in(site, 1), &form);
+    const float *direct = sn_packs_direct(site->packs, site->in_id[1], &form, site->in[1].constant, site->pool);
+    if (!direct) return sn_no_memory(err, "packing the weights");
+    weights_call x = {.s = s, .pool = site->pool};
+    s->u = sn_packs_derived(site->packs, site->in_id[1], direct, s->kernels->winograd->weights_size(&s->winograd),
+                            s->winograd.side == 2 ? make_u_2 : make_u_4, &x);
+    return s->u ? SINTER_OK : sn_no_memory(err, "transforming the weights");
+}
+
+/* By tiles: any split of them. By panels: both phases are split. */
+static void winograd_split(winograd_state *s, int threads)
+{
+    size_t units = threads > 1 ? (size_t)threads * 4 : 1, mr = s->kernels->gemm->mr;
+    s->tiles = s->kernels->winograd->tiles(&s->winograd);
+    s->tile_step = sn_round_up(sn_divide_up(s->tiles, units), s->by_tiles ? 2 * mr : 1);
+    s->panel_step = sn_divide_up(s->panels, units);
+}
+
+static sinter_status winograd_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    winograd_state *s = SN_ARENA_NEW(site->arena, winograd_state);
+    sn_conv_sizes sizes;
+    if (!s || !sn_conv_site(site, &sizes)) return sn_no_memory(err, "preparing a convolution");
+    size_t in = (size_t)sizes.in_channels, out = (size_t)sizes.out_channels;
+    s->kernels = site->kernels;
+    s->window = sn_conv_window(&sizes, in);
+    s->winograd.side = winograd_side(&s->window);
+    sn_gemm *g = &s->winograd.conv;
+    *g = (sn_gemm){.m = (size_t)sizes.batch * sn_conv_positions(&s->window),
+                   .n = out,
+                   .taps = 9,
+                   .kc = in,
+                   .a_row = in,
+                   .c_row = out};
+    g->window = &s->window;
+    g->epilogue.activation = site->fusion.activation;
+    s->residual = site->fusion.residual;
+    if (s->residual) g->epilogue.residual_row = out;
+    s->has_bias = sn_site_has(site, 2);
+    s->by_tiles = in <= TILE_MODE_CHANNELS;
+    s->panels = sn_divide_up(out, site->kernels->gemm->nr);
+    winograd_split(s, site->threads);
+    SN_TRY(winograd_weights(s, site, err));
+    const sn_winograd_kernels *k = site->kernels->winograd;
+    s->v_floats = s->by_tiles ? 0 : sn_aligned_floats(k->input_size(&s->winograd));
+    s->scratch_floats =
+        sn_aligned_floats(s->by_tiles ? k->tiles_scratch(&s->winograd) : k->panels_scratch(&s->winograd));
+    *scratch_size = (s->v_floats + s->scratch_floats * (size_t)site->threads) * sizeof(float);
+    *state = s;
+    return SINTER_OK;
+}
+
+typedef struct winograd_call {
+    const winograd_state *s;
+    sn_winograd w;
+    float *v, *scratch;
+} winograd_call;
+
+static size_t end_of(size_t begin, size_t step, size_t n)
+{
+    return begin + step < n ? begin + step : n;
+}
+
+static void tile_units(void *context, size_t begin, size_t end, int worker)
+{
+    const winograd_call *x = context;
+    for (size_t i = begin; i < end; i++) {
+        size_t tile = i * x->s->tile_step;
+        x->s->kernels->winograd->run_tiles(&x->w, tile, end_of(tile, x->s->tile_step, x->s->tiles),
+                                           x->scratch + (size_t)worker * x->s->scratch_floats);
+    }
+}
+
+static void input_units(void *context, size_t begin, size_t end, int worker)
+{
+    const winograd_call *x = context;
+    (void)worker;
+    for (size_t i = begin; i < end; i++) {
+        size_t tile = i * x->s->tile_step;
+        x->s->kernels->winograd->input(&x->w, x->v, tile, end_of(tile, x->s->tile_step, x->s->tiles));
+    }
+}
+
+static void panel_units(void *context, size_t begin, size_t end, int worker)
+{
+    const winograd_call *x = context;
+    for (size_t i = begin; i < end; i++) {
+        size_t panel = i * x->s->panel_step;
+        x->s->kernels->winograd->run_panels(&x->w, x->v, panel, end_of(panel, x->s->panel_step, x->s->panels),
+                                            x->scratch + (size_t)worker * x->s->scratch_floats);
+    }
+}
+
+static void winograd_run(const sn_impl_run *r)
+{
+    const winograd_state *s = r->state;
+    winograd_call x = {.s = s, .w = s->winograd, .v = r->scratch, .scratch = (float *)r->scratch + s->v_floats};
+    x.w.conv.a = r->in[0];
+    x.w.conv.b = s->u;
+    x.w.conv.c = r->out[0];
+    x.w.conv.epilogue.bias = s->has_bias ? r->in[2] : NULL;
+    x.w.conv.epilogue.residual = s->residual ? r->in[r->n_in] : NULL;
+    size_t tile_units_count = sn_divide_up(s->tiles, s->tile_step);
+    if (s->by_tiles) {
+        sn_parallel_for(r->pool, tile_units_count, 1, tile_units, &x);
+        return;
+    }
+    sn_parallel_for(r->pool, tile_units_count, 1, input_units, &x);
+    sn_parallel_for(r->pool, sn_divide_up(s->panels, s->panel_step), 1, panel_units, &x);
+}
+
+const sn_impl sn_impl_winograd_conv = {"",           "Conv", "winograd", true, winograd_accepts, winograd_prepare,
+                                       winograd_run, NULL};
