@@ -112,11 +112,13 @@ KERNEL_INLINE vf vf_tanh(vf x)
     return vf_copysign(vf_select(a < 0.55f, small, large), x);
 }
 
-/* 1 / (1 + e^-x), with the exponential of -|x|, which does not overflow. */
+/* 1 / (1 + e^-x), with the exponential of -|x|, which does not overflow. What the denominator lost is put back to first
+ * order: beside the exponential's and the division's error it would be too much. */
 KERNEL_INLINE vf vf_sigmoid(vf x)
 {
-    vf e = vf_exp(-vf_abs(x));
-    return vf_select(x < 0.0f, e, vf_splat(1)) / (e + 1.0f);
+    vf e = vf_exp(-vf_abs(x)), d = e + 1.0f, lost = e - (d - 1.0f);
+    vf y = vf_select(x < 0.0f, e, vf_splat(1)) / d;
+    return vf_fma(-y, lost, y);
 }
 
 /* 1 - erf(x) for x >= 0, as e^(-x^2) times a polynomial without constant term in 1 / (1 + 0.38 x). The rounding of x^2

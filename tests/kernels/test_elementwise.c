@@ -1,0 +1,354 @@
+/* Element-wise functions against their formulas in double or C's own, in every pattern of operands, for every
+ * instruction set. How exact the elementary functions are for every float is bench_vector_math's to say. */
+#include "tests/kernels/kernel_test.h"
+
+static bool same_float(float a, float b)
+{
+    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
+}
+
+/* Within `ulp` units in the last place; infinities and zeros exactly. */
+static bool near(float got, double expected, double ulp)
+{
+    float rounded = (float)expected;
+    if (same_float(got, rounded)) return true;
+    if (isnan(got) || isnan(rounded)) return false;
+    if (isinf(got) || isinf(rounded)) return fabs((double)got - expected) < 0x1p105; /* at the verge of overflow */
+    int exponent;
+    frexp(expected, &exponent);
+    return fabs((double)got - expected) <= ulp * ldexp(1, exponent - 24 < -149 ? -149 : exponent - 24);
+}
+
+static const float special[] = {0.0f, -0.0f,      1.0f,        -1.0f,       0.5f,  -0.5f,  1.5f,     -1.5f,
+                                2.5f, -2.5f,      1e-40f,      -1e-40f,     3e38f, -3e38f, INFINITY, -INFINITY,
+                                NAN,  8388607.5f, 16777216.0f, -8388607.5f, 0.3f,  -0.3f,  88.8f,    -103.9f,
+                                1e6f, -3e7f,      1e-20f,      20.0f,       -20.0f};
+#define N_SPECIAL (sizeof special / sizeof *special)
+
+/* The special values first, then a few of every magnitude. */
+static float *values(size_t n, uint32_t seed)
+{
+    float *x = random_floats(n, seed);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = i < N_SPECIAL ? special[i] : i % 4 == 0 ? ldexpf(x[i], (int)(i % 80) - 40) : 10 * x[i];
+    }
+    return x;
+}
+
+/* ---------------------------------------------------------------------------------------------------- unary */
+
+static double reciprocal(double x)
+{
+    return 1 / x;
+}
+static double negative(double x)
+{
+    return -x;
+}
+static double sign(double x)
+{
+    return x > 0 ? 1 : x < 0 ? -1 : x;
+}
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+static double softplus(double x)
+{
+    return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+static double softsign(double x)
+{
+    return x / (1 + fabs(x));
+}
+static double mish(double x)
+{
+    return x * tanh(softplus(x));
+}
+
+static const struct {
+    double (*exact)(double);
+    double ulp;
+} unary[SN_EW_UNARY_COUNT] = {
+    [SN_EW_ABS] = {fabs, 0},
+    [SN_EW_CEIL] = {ceil, 0},
+    [SN_EW_COS] = {cos, 2},
+    [SN_EW_ERF] = {erf, 2},
+    [SN_EW_EXP] = {exp, 2},
+    [SN_EW_EXPM1] = {expm1, 2},
+    [SN_EW_FLOOR] = {floor, 0},
+    [SN_EW_LOG] = {log, 2},
+    [SN_EW_MISH] = {mish, 5},
+    [SN_EW_NEG] = {negative, 0},
+    [SN_EW_RECIPROCAL] = {reciprocal, 0.5},
+    [SN_EW_ROUND] = {rint, 0},
+    [SN_EW_SIGMOID] = {sigmoid, 2},
+    [SN_EW_SIGN] = {sign, 0},
+    [SN_EW_SIN] = {sin, 2},
+    [SN_EW_SOFTPLUS] = {softplus, 3},
+    [SN_EW_SOFTSIGN] = {softsign, 1.5},
+    [SN_EW_SQRT] = {sqrt, 0.5},
+    [SN_EW_TANH] = {tanh, 2},
+};
+
+static void check_unary(const sn_kernels *k)
+{
+    enum { N = 4001 };
+    float *x = values(N, 1), *y = poisoned_floats(N);
+    for (int f = 0; f < SN_EW_UNARY_COUNT; f++) {
+        k->elementwise->unary[f](x, y, N);
+        for (size_t i = 0; i < N; i++) {
+            /* Mish multiplies what may be a denormal, with few digits. */
+            bool tiny = f == SN_EW_MISH && x[i] < -80 && fabsf(y[i]) < 1e-33f;
+            if (!tiny && !near(y[i], unary[f].exact((double)x[i]), unary[f].ulp)) {
+                fail_msg("%s: unary %d of %.9g is %.9g, expected %.9g", k->isa, f, (double)x[i], (double)y[i],
+                         unary[f].exact((double)x[i]));
+            }
+        }
+    }
+    free(x);
+    free(y);
+}
+
+/* All sizes around the vectors', anywhere in memory, in place: the same bits. */
+static void check_unary_sizes(const sn_kernels *k)
+{
+    enum { MOST = 67 };
+    for (size_t n = 0; n <= MOST; n++) {
+        float *x = values(n + 1, (uint32_t)n), *y = poisoned_floats(n + 1);
+        for (int f = 0; f < SN_EW_UNARY_COUNT; f++) {
+            memcpy(y, x, (n + 1) * sizeof *y);
+            k->elementwise->unary[f](y + 1, y + 1, n);
+            assert_true(same_float(y[0], x[0]));
+            for (size_t i = 1; i <= n; i++) {
+                float one;
+                k->elementwise->unary[f](x + i, &one, 1);
+                assert_true(same_float(one, y[i]));
+            }
+        }
+        free(x);
+        free(y);
+    }
+}
+
+static void check_activate(const sn_kernels *k)
+{
+    for (int kind = SN_ACT_NONE + 1; kind < SN_ACT_COUNT; kind++) {
+        for (size_t n = 0; n < 40; n += 3) {
+            const sn_activation a = {(sn_activation_kind)kind, 0.3f, 0.6f};
+            float *x = values(n, 2), *y = poisoned_floats(n);
+            k->elementwise->activate[kind](&a, x, y, n);
+            k->activation->apply(&a, x, 1, n, n);
+            for (size_t i = 0; i < n; i++) assert_true(same_float(x[i], y[i]));
+            free(x);
+            free(y);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- binary */
+
+static double combined(int kind, float a, float b)
+{
+    double x = (double)a, y = (double)b;
+    switch (kind) {
+    case SN_EW_ADD: return (double)(a + b);
+    case SN_EW_SUB: return (double)(a - b);
+    case SN_EW_MUL: return (double)(a * b);
+    case SN_EW_DIV: return (double)(a / b);
+    case SN_EW_MIN: return a < b || a != a ? x : y;
+    case SN_EW_MAX: return a > b || a != a ? x : y;
+    case SN_EW_POW: return pow(x, y);
+    default: return a < 0 ? (double)(a * b) : x;
+    }
+}
+
+static void check_pairs(const sn_kernels *k)
+{
+    enum { N = 293 };
+    float *a = values(N, 3), *b = values(N, 4), *y = poisoned_floats(N);
+    for (int kind = 0; kind < SN_EW_BINARY_COUNT; kind++) {
+        for (size_t j = 0; j < N; j++) {
+            k->elementwise->binary[kind]((sn_ew_operand){a, 0, 1}, (sn_ew_operand){b + j, 0, 0},
+                                         (sn_ew_result){y, N, 1, N});
+            for (size_t i = 0; i < N; i++) {
+                if (!near(y[i], combined(kind, a[i], b[j]), kind == SN_EW_POW ? 1 : 0)) {
+                    fail_msg("%s: binary %d of %.9g, %.9g is %.9g, expected %.9g", k->isa, kind, (double)a[i],
+                             (double)b[j], (double)y[i], combined(kind, a[i], b[j]));
+                }
+            }
+        }
+    }
+    free(a);
+    free(b);
+    free(y);
+}
+
+/* What an operand's pattern needs of memory. */
+static size_t extent(size_t row, size_t step, size_t rows, size_t n)
+{
+    return rows > 0 && n > 0 ? (rows - 1) * row + (n - 1) * step + 1 : 0;
+}
+
+/* Every element, one per row, one per column, one for all; and every element with a gap between rows. */
+#define PATTERNS 5
+static sn_ew_operand operand(const float *data, int pattern, size_t n)
+{
+    const size_t row[PATTERNS] = {n, 1, 0, 0, n + 3}, step[PATTERNS] = {1, 0, 1, 0, 1};
+    return (sn_ew_operand){data, row[pattern], step[pattern]};
+}
+
+static float element(sn_ew_operand o, size_t r, size_t i)
+{
+    return o.data[r * o.row + i * o.step];
+}
+
+static const size_t shapes[][2] = {{1, 1}, {1, 40}, {5, 1}, {37, 1}, {3, 7}, {7, 16}, {4, 33}, {0, 5}, {5, 0}, {2, 67}};
+#define N_SHAPES (sizeof shapes / sizeof *shapes)
+
+/* data of exactly the size that a pattern reads. */
+static float *operand_values(int pattern, size_t rows, size_t n, uint32_t seed)
+{
+    sn_ew_operand o = operand(NULL, pattern, n);
+    return values(extent(o.row, o.step, rows, n), seed);
+}
+
+static float binary_of_one(const sn_kernels *k, int kind, float a, float b)
+{
+    float y;
+    k->elementwise->binary[kind]((sn_ew_operand){&a, 1, 1}, (sn_ew_operand){&b, 1, 1}, (sn_ew_result){&y, 1, 1, 1});
+    return y;
+}
+
+static void check_binary_pattern(const sn_kernels *k, int kind, size_t rows, size_t n, int pa, int pb)
+{
+    size_t gap = pa == 4 ? 2 : 0, size = extent(n + gap, 1, rows, n);
+    float *a = operand_values(pa, rows, n, 5), *b = operand_values(pb, rows, n, 6), *y = poisoned_floats(size);
+    sn_ew_operand oa = operand(a, pa, n), ob = operand(b, pb, n);
+    k->elementwise->binary[kind](oa, ob, (sn_ew_result){y, n + gap, rows, n});
+    for (size_t j = 0; j < size; j++) {
+        size_t r = j / (n + gap), i = j % (n + gap);
+        float expected = i < n ? binary_of_one(k, kind, element(oa, r, i), element(ob, r, i)) : NAN;
+        assert_true(same_float(y[j], expected));
+    }
+    if (pa == 0) { /* in place */
+        k->elementwise->binary[kind](oa, ob, (sn_ew_result){a, n, rows, n});
+        for (size_t j = 0; j < size; j++) assert_true(same_float(a[j], y[j]));
+    }
+    free(a);
+    free(b);
+    free(y);
+}
+
+static void check_binary_patterns(const sn_kernels *k)
+{
+    for (size_t s = 0; s < N_SHAPES; s++) {
+        for (int kind = 0; kind < SN_EW_BINARY_COUNT; kind++) {
+            for (int p = 0; p < PATTERNS * PATTERNS; p++) {
+                check_binary_pattern(k, kind, shapes[s][0], shapes[s][1], p / PATTERNS, p % PATTERNS);
+            }
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------- affine */
+
+static void check_affine_pattern(const sn_kernels *k, size_t rows, size_t n, int px, int ps)
+{
+    size_t size = extent(n, 1, rows, n);
+    sn_ew_operand pattern = operand(NULL, px, n);
+    float *x = random_floats(extent(pattern.row, pattern.step, rows, n), 7), *y = poisoned_floats(size);
+    pattern = operand(NULL, ps, n);
+    float *scale = random_floats(extent(pattern.row, pattern.step, rows, n), 8);
+    float *shift = random_floats(extent(pattern.row, pattern.step, rows, n), 9);
+    sn_ew_operand ox = operand(x, px, n), om = operand(scale, ps, n), oa = operand(shift, ps, n);
+    k->elementwise->affine(ox, om, oa, -0.4f, 0.7f, (sn_ew_result){y, n, rows, n});
+    for (size_t j = 0; j < size; j++) {
+        size_t r = j / n, i = j % n;
+        double v = (double)element(ox, r, i) * (double)element(om, r, i) + (double)element(oa, r, i);
+        v = v < (double)-0.4f ? (double)-0.4f : v > (double)0.7f ? (double)0.7f : v;
+        check_close(y[j], v, 1e-1, k->isa, j);
+        float one;
+        k->elementwise->affine((sn_ew_operand){&ox.data[r * ox.row + i * ox.step], 1, 1},
+                               (sn_ew_operand){&om.data[r * om.row + i * om.step], 1, 1},
+                               (sn_ew_operand){&oa.data[r * oa.row + i * oa.step], 1, 1}, -0.4f, 0.7f,
+                               (sn_ew_result){&one, 1, 1, 1});
+        assert_true(same_float(one, y[j]));
+    }
+    free(x);
+    free(y);
+    free(scale);
+    free(shift);
+}
+
+static void check_affine(const sn_kernels *k)
+{
+    for (size_t s = 0; s < N_SHAPES; s++) {
+        for (int p = 0; p < PATTERNS * PATTERNS; p++) {
+            check_affine_pattern(k, shapes[s][0], shapes[s][1], p / PATTERNS, p % PATTERNS);
+        }
+    }
+    float x = NAN, one = 1, y = 0;
+    k->elementwise->affine((sn_ew_operand){&x, 1, 1}, (sn_ew_operand){&one, 1, 1}, (sn_ew_operand){&one, 1, 1}, 0, 6,
+                           (sn_ew_result){&y, 1, 1, 1});
+    assert_true(isnan(y));
+}
+
+/* ---------------------------------------------------------------------------------------------------- where */
+
+static void check_where_pattern(const sn_kernels *k, size_t rows, size_t n, int pc, int pa, int pb)
+{
+    size_t size = extent(n, 1, rows, n);
+    sn_ew_operand pattern = operand(NULL, pc, n);
+    size_t conditions = extent(pattern.row, pattern.step, rows, n);
+    uint8_t *c = malloc(conditions > 0 ? conditions : 1);
+    assert_non_null(c);
+    uint32_t seed = 10;
+    for (size_t i = 0; i < conditions; i++) c[i] = next_random(&seed) % 3 == 0 ? 0 : (uint8_t)(1 << i % 8);
+    float *a = operand_values(pa, rows, n, 11), *b = operand_values(pb, rows, n, 12), *y = poisoned_floats(size);
+    sn_ew_operand oa = operand(a, pa, n), ob = operand(b, pb, n);
+    k->elementwise->where((sn_ew_condition){c, pattern.row, pattern.step}, oa, ob, (sn_ew_result){y, n, rows, n});
+    for (size_t j = 0; j < size; j++) {
+        size_t r = j / n, i = j % n;
+        float expected = c[r * pattern.row + i * pattern.step] ? element(oa, r, i) : element(ob, r, i);
+        assert_true(same_float(y[j], expected));
+    }
+    free(a);
+    free(b);
+    free(c);
+    free(y);
+}
+
+static void check_where(const sn_kernels *k)
+{
+    for (size_t s = 0; s < N_SHAPES; s++) {
+        for (int p = 0; p < PATTERNS * PATTERNS * PATTERNS; p++) {
+            check_where_pattern(k, shapes[s][0], shapes[s][1], p / (PATTERNS * PATTERNS), p / PATTERNS % PATTERNS,
+                                p % PATTERNS);
+        }
+    }
+}
+
+#define TEST(name)                                                                                                     \
+    static void test_##name(void **state)                                                                              \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        for_each_isa(check_##name);                                                                                    \
+    }
+TEST(unary)
+TEST(unary_sizes)
+TEST(activate)
+TEST(pairs)
+TEST(binary_patterns)
+TEST(affine)
+TEST(where)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unary), cmocka_unit_test(test_unary_sizes),     cmocka_unit_test(test_activate),
+        cmocka_unit_test(test_pairs), cmocka_unit_test(test_binary_patterns), cmocka_unit_test(test_affine),
+        cmocka_unit_test(test_where),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
