@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "server/json_document.h"
 #include "server/json_number.h"
 #include "server/tensor_json.h"
@@ -261,6 +262,55 @@ static void broken_documents_are_refused(void **state)
     }
 }
 
+static void errors_name_the_byte_and_what_was_due(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *error;
+    } cases[] = {{"{\"a\":[}", "expected a value, found '}' at byte 6"},
+                 {"{\"a\" 1}", "expected ':', found '1' at byte 5"},
+                 {"{\"a\":1,}", "expected a name in quotes, found '}' at byte 7"},
+                 {"{1:2}", "expected a name in quotes or '}', found '1' at byte 1"},
+                 {"[1,2}", "expected ',' or ']', found '}' at byte 4"},
+                 {"{\"a\":1]", "expected ',' or '}', found ']' at byte 6"},
+                 {"[1,]", "expected a value, found ']' at byte 3"},
+                 {"[01]", "expected ',' or ']', found '1' at byte 2"},
+                 {" {\"a\":[[1,", "expected a value, found the end at byte 10"},
+                 {"{", "expected a name in quotes or '}', found the end at byte 1"},
+                 {"[1,2]]", "expected nothing more, found ']' at byte 5"},
+                 {"{} x", "expected nothing more, found 'x' at byte 3"},
+                 {"[NaN]", "expected a value, found 'N' at byte 1"},
+                 {"[-Infinity]", "expected a value, found '-' at byte 1"},
+                 {"\x01", "expected a value, found 0x01 at byte 0"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sn_json_document d;
+        sinter_error err = {0};
+        assert_int_equal(parse(cases[i].text, &d, &err), SINTER_INVALID_INPUT);
+        if (!strstr(err.text, cases[i].error)) fail_msg("%s: %s", cases[i].text, err.text);
+    }
+}
+
+static void lack_of_memory_is_no_syntax_error(void **state)
+{
+    (void)state;
+    const char *text = "{\"a\": [[1, 2], \"x\", {\"b\": null}], \"c\": [true]}";
+    cJSON_Hooks hooks = {sn_malloc, sn_free};
+    cJSON_InitHooks(&hooks);
+    sinter_status status = SINTER_NO_MEMORY;
+    long n = 0;
+    for (; status != SINTER_OK && n < 100; n++) {
+        sn_json_document d;
+        sinter_error err = {0};
+        sn_alloc_fail_after(n);
+        status = parse(text, &d, &err);
+        sn_alloc_fail_after(-1);
+        if (status == SINTER_OK) sn_json_document_free(&d);
+        assert_true(status == SINTER_OK || status == SINTER_NO_MEMORY);
+    }
+    cJSON_InitHooks(NULL);
+    assert_in_range(n, 10, 99);
+}
+
 static void deep_nesting_is_refused_in_linear_time(void **state)
 {
     (void)state;
@@ -345,6 +395,8 @@ int main(void)
         cmocka_unit_test(arrays_of_numbers_become_slices),
         cmocka_unit_test(ragged_arrays_have_no_shape),
         cmocka_unit_test(broken_documents_are_refused),
+        cmocka_unit_test(errors_name_the_byte_and_what_was_due),
+        cmocka_unit_test(lack_of_memory_is_no_syntax_error),
         cmocka_unit_test(deep_nesting_is_refused_in_linear_time),
         cmocka_unit_test(elements_that_do_not_fit_are_named),
         cmocka_unit_test(huge_shapes_take_no_memory),
