@@ -351,7 +351,16 @@ static void elements_that_do_not_fit_are_named(void **state)
                  {"[1,null,3]", SINTER_FLOAT, "element 1"},
                  {"[1,0,true]", SINTER_BOOL, NULL},
                  {"[1,0,2]", SINTER_BOOL, "element 2"},
-                 {"[1,2,3]", SINTER_STRING, "expected strings"}};
+                 {"[1,null,true]", SINTER_BOOL, "element 1 of the data is null, expected true, false, 0 or 1"},
+                 {"[1,\"x\",3]", SINTER_FLOAT, "element 1 of the data is a string, expected a number"},
+                 {"[[1,2],{}]", SINTER_FLOAT, "element 2 of the data is an object, expected a number"},
+                 {"[[1,2],[3,4,\"x\"]]", SINTER_INT8, "more than the 3"},
+                 {"[[],[\"a\",[\"b\"]],\"c\"]", SINTER_STRING, NULL},
+                 {"[1,2,3]", SINTER_STRING, "element 0 of the data is 1, expected a string"},
+                 {"[\"a\",2.5,3]", SINTER_STRING, "element 1 of the data is 2.5, expected a string"},
+                 {"[\"a\",[\"b\",true]]", SINTER_STRING, "element 2 of the data is true, expected a string"},
+                 {"[\"a\",{},\"b\"]", SINTER_STRING, "element 1 of the data is an object, expected a string"},
+                 {"[\"a\",\"b\",\"c\",\"d\"]", SINTER_STRING, "more than the 3"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sn_json_document d;
         sinter_error err = {0};
