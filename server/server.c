@@ -48,9 +48,9 @@ static sinter_status check_options(const sn_server_options *o, sinter_error *err
 static void announce(const sn_server *s, int port)
 {
     bool v6 = strchr(s->options.host, ':');
-    fprintf(s->options.announce, "Sinter %s serving %zu model%s on http://%s%s%s:%d\n", sinter_version(),
-            s->repository.n_models, s->repository.n_models == 1 ? "" : "s", v6 ? "[" : "", s->options.host,
-            v6 ? "]" : "", port);
+    size_t n = sn_repository_loaded(&s->repository);
+    fprintf(s->options.announce, "Sinter %s serving %zu model%s on http://%s%s%s:%d\n", sinter_version(), n,
+            n == 1 ? "" : "s", v6 ? "[" : "", s->options.host, v6 ? "]" : "", port);
     fflush(s->options.announce);
 }
 
