@@ -17,7 +17,7 @@
 
 static void or_default(double *value, double otherwise)
 {
-    if (!(*value > 0)) *value = otherwise;
+    if (*value == 0) *value = otherwise;
 }
 
 static sn_server_options with_defaults(const sn_server_options *given)
@@ -34,6 +34,23 @@ static sn_server_options with_defaults(const sn_server_options *given)
     return o;
 }
 
+static sinter_status check_timeouts(const sn_server_options *o, sinter_error *err)
+{
+    const struct {
+        const char *what;
+        double seconds;
+    } timeouts[] = {{"header", o->header_timeout},
+                    {"body", o->body_timeout},
+                    {"idle", o->idle_timeout},
+                    {"drain", o->drain_timeout}};
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        if (!(timeouts[i].seconds >= 0 && timeouts[i].seconds <= SN_MAX_TIMEOUT)) /* NaN neither */
+            return sn_fail(err, SINTER_INVALID_ARGUMENT, "the %s timeout of %g seconds is not between 0 and %g",
+                           timeouts[i].what, timeouts[i].seconds, SN_MAX_TIMEOUT);
+    }
+    return SINTER_OK;
+}
+
 static sinter_status check_options(const sn_server_options *o, sinter_error *err)
 {
     if (!o->model_path == !o->model_repository)
@@ -42,7 +59,7 @@ static sinter_status check_options(const sn_server_options *o, sinter_error *err
         return sn_fail(err, SINTER_INVALID_ARGUMENT, "a name can be given to one model, not to a model repository");
     if (o->port < 0 || o->port > 65535)
         return sn_fail(err, SINTER_INVALID_ARGUMENT, "port %d is not between 0 and 65535", o->port);
-    return SINTER_OK;
+    return check_timeouts(o, err);
 }
 
 static void announce(const sn_server *s, int port)
@@ -70,7 +87,8 @@ static int wait_signal(const sigset_t *signals, double seconds)
 /* Waits until nothing is in flight, for `seconds` or until one more signal comes. */
 static void await_answers(sn_server *s, const sigset_t *signals, double seconds)
 {
-    for (double waited = 0; atomic_load(&s->in_flight) > 0 && waited < seconds; waited += DRAIN_STEP) {
+    double end = sn_now() + seconds;
+    while (atomic_load(&s->in_flight) > 0 && sn_now() < end) {
         if (wait_signal(signals, DRAIN_STEP) != 0) return;
     }
 }
