@@ -14,6 +14,7 @@
 #include <math.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 static void or_default(double *value, double otherwise)
 {
@@ -110,9 +111,11 @@ static void drain(sn_server *s, const sigset_t *signals, int signal_number)
 }
 
 /* A suspended connection must be resumed before libmicrohttpd may stop, so the executors end first; requests that come
- * in on open connections meanwhile are refused. */
+ * in on open connections meanwhile are refused. After a panic one thread is parked, perhaps with locks that others wait
+ * for, and none of them can be joined: nothing that they use may be freed, so the process ends here. */
 static void stop(sn_server *s)
 {
+    if (atomic_load(&s->panicked)) _exit(sinter_status_exit_code(SINTER_FAILED));
     sn_scheduler_stop(&s->scheduler);
     sn_http_stop(s);
     sn_scheduler_free(&s->scheduler);
