@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-static const char *header(const sn_request *r, const char *name)
-{
-    return MHD_lookup_connection_value(r->http, MHD_HEADER_KIND, name);
-}
-
 static void refuse_early(sn_request *r, int code, const char *text)
 {
     sn_free(r->response); /* what the route had to say */
@@ -29,15 +24,49 @@ static void refuse_size(sn_request *r)
     refuse_early(r, sinter_status_http_code(SINTER_TOO_LARGE), text);
 }
 
-/* libmicrohttpd would read until the end of the connection for any other coding, and prefers the coding to a length: a
- * proxy that prefers the length sees another request than we do (request smuggling). */
-static bool check_coding(sn_request *r, const char *length)
+/* What the headers say about where the body ends. */
+typedef struct framing {
+    const char *length, *coding;
+    bool ambiguous;
+} framing;
+
+/* libmicrohttpd takes a blank before the colon for a part of the name, and appends a folded line to the name of the
+ * field before it. */
+static bool is_token(const char *name, size_t n)
 {
-    const char *coding = header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-    if (!coding) return true;
-    if (strcasecmp(coding, "chunked") != 0) {
+    return n > 0 && strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == n;
+}
+
+/* Keeps the value of the field `wanted`; a second one, or one with a folded line in its name, is ambiguous. */
+static bool take_field(const char *wanted, const char *name, const char *value, const char **kept)
+{
+    if (strncasecmp(name, wanted, strlen(wanted)) != 0) return true;
+    if (*kept || name[strlen(wanted)]) return false;
+    *kept = value ? value : "";
+    return true;
+}
+
+static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                               const char *value, size_t value_size)
+{
+    (void)kind, (void)value_size;
+    framing *f = context;
+    f->ambiguous = f->ambiguous || !is_token(name, name_size) ||
+                   !take_field(MHD_HTTP_HEADER_CONTENT_LENGTH, name, value, &f->length) ||
+                   !take_field(MHD_HTTP_HEADER_TRANSFER_ENCODING, name, value, &f->coding);
+    return MHD_YES;
+}
+
+/* A proxy in front that finds another end of the body than we do sees other requests (request smuggling). So whatever
+ * can be read in two ways is refused: libmicrohttpd takes the first of several fields, prefers a coding to a length,
+ * and would read until the end of the connection for any coding but chunked. */
+static bool check_framing(sn_request *r, const framing *f)
+{
+    if (f->ambiguous) {
+        refuse_early(r, 400, "a header's name is malformed, or Content-Length or Transfer-Encoding is there twice");
+    } else if (f->coding && strcasecmp(f->coding, "chunked") != 0) {
         refuse_early(r, 501, "the only Transfer-Encoding that is understood is chunked");
-    } else if (length) {
+    } else if (f->coding && f->length) {
         refuse_early(r, 400, "a request has either Content-Length or Transfer-Encoding, not both");
     } else {
         return true;
@@ -47,9 +76,10 @@ static bool check_coding(sn_request *r, const char *length)
 
 bool sn_body_expect(sn_request *r)
 {
-    const char *length = header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (!check_coding(r, length)) return false;
-    unsigned long long declared = length ? strtoull(length, NULL, 10) : 0;
+    framing f = {0};
+    MHD_get_connection_values_n(r->http, MHD_HEADER_KIND, look_at, &f);
+    if (!check_framing(r, &f)) return false;
+    unsigned long long declared = f.length ? strtoull(f.length, NULL, 10) : 0;
     if (declared > r->server->options.max_body) {
         refuse_size(r);
         return false;

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static double now(void)
+double sn_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -28,7 +28,7 @@ static void wake(sn_deadlines *d)
 static void set_locked(sn_deadlines *d, sn_connection *c, double seconds)
 {
     if (c->hung_up && c->receiving && seconds > SN_HANG_UP_TIME) seconds = SN_HANG_UP_TIME;
-    c->deadline = now() + seconds;
+    c->deadline = sn_now() + seconds;
     if (d->earliest == 0 || c->deadline < d->earliest) wake(d);
 }
 
@@ -95,7 +95,7 @@ static void *timer(void *argument)
     struct epoll_event events[EVENTS];
     pthread_mutex_lock(&d->mutex);
     while (!d->stopping) {
-        double at = now();
+        double at = sn_now();
         d->earliest = sweep(d, at);
         double wait = ceil((d->earliest - at) * 1000);
         int milliseconds = d->earliest == 0 ? -1 : wait > 1e9 ? 1000000000 : (int)wait;

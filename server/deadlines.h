@@ -14,7 +14,7 @@
 
 typedef struct sn_connection {
     int fd;
-    double deadline; /* CLOCK_MONOTONIC seconds; 0: none, a model is running */
+    double deadline; /* as sn_now(); 0: none, a model is running */
     bool receiving;  /* else answering */
     bool hung_up;    /* the client will send nothing more; a cancel flag of its runs, hence atomic by __atomic_... */
 } sn_connection;
@@ -29,6 +29,8 @@ typedef struct sn_deadlines {
     bool stopping, started;
     pthread_t thread;
 } sn_deadlines;
+
+double sn_now(void); /* CLOCK_MONOTONIC, in seconds */
 
 SINTER_CHECK sinter_status sn_deadlines_start(sn_deadlines *d, sinter_error *err);
 void sn_deadlines_stop(sn_deadlines *d);

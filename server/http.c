@@ -7,7 +7,7 @@
  *   - its timeout is about silence only, and it may miss a client that leaves: deadlines.h;
  *   - URLs arrive unescaped, %2F too: the unescape callback does nothing, routes.c splits and then unescapes;
  *   - a panic aborts the process: instead the thread that met it is parked, the others go on and report the server as
- *     not live, so that it is restarted.
+ *     not live, so that it is restarted: server.c.
  */
 #include "base/alloc.h"
 #include "base/log.h"
@@ -144,7 +144,8 @@ static void on_log(void *context, const char *format, va_list arguments)
 static _Noreturn void on_panic(void *context, const char *file, unsigned line, const char *reason)
 {
     sn_server *s = context;
-    sn_log(SN_LOG_ERROR, "http: %s:%u: %s: this thread stops", file, line, reason ? reason : "internal error");
+    if (!reason) reason = "internal error";
+    sn_log(SN_LOG_ERROR, "http: %s:%u: %.*s: this thread stops", file, line, (int)strcspn(reason, "\n"), reason);
     atomic_store(&s->panicked, true);
     for (;;) pause();
 }
@@ -241,7 +242,6 @@ void sn_http_quiesce(sn_server *s)
 
 void sn_http_stop(sn_server *s)
 {
-    /* A parked thread cannot be joined: the process is about to end anyway. */
-    if (s->daemon && !atomic_load(&s->panicked)) MHD_stop_daemon(s->daemon);
+    if (s->daemon) MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
 }

@@ -4,10 +4,29 @@
 #include "io/utf8.h"
 #include "server/json_number.h"
 
-#include <inttypes.h>
+#include <stdio.h>
+
+/* What the grammar lets come next. */
+typedef enum due { VALUE, NAME, NAME_OR_END, COLON, MEMBER_END, ELEMENT_END, NOTHING } due;
+
+static const struct {
+    const char *text;
+    char separator; /* leads to `next` */
+    due next;
+    char close; /* ends the array or object */
+} dues[] = {[VALUE] = {"a value"},
+            [NAME] = {"a name in quotes"},
+            [NAME_OR_END] = {"a name in quotes or '}'", .close = '}'},
+            [COLON] = {"':'", ':', VALUE},
+            [MEMBER_END] = {"',' or '}'", ',', NAME, '}'},
+            [ELEMENT_END] = {"',' or ']'", ',', VALUE, ']'},
+            [NOTHING] = {"nothing more"}};
 
 typedef struct scanner {
     const char *start, *p, *end;
+    due due;
+    char open[SN_JSON_MAX_DEPTH]; /* '[' or '{' */
+    size_t depth;
     sn_text skeleton;
     sn_json_document *document;
     /* Where arrays that turned out not to be purely numeric begin: not tried again, which keeps the scan linear. */
@@ -19,6 +38,15 @@ typedef struct scanner {
 static sinter_status wrong(const scanner *s, const char *at, const char *what)
 {
     return sn_fail(s->err, SINTER_INVALID_INPUT, "the body is not valid JSON: %s at byte %td", what, at - s->start);
+}
+
+static sinter_status unexpected(const scanner *s)
+{
+    char what[64], found[16] = "the end";
+    if (s->p < s->end)
+        snprintf(found, sizeof found, *s->p > ' ' && *s->p <= '~' ? "'%c'" : "0x%02x", (unsigned char)*s->p);
+    snprintf(what, sizeof what, "expected %s, found %s", dues[s->due].text, found);
+    return wrong(s, s->p, what);
 }
 
 static const char *skip_space(const char *p, const char *end)
@@ -79,6 +107,12 @@ static sinter_status check_escape(scanner *s, const char **at)
     return SINTER_OK;
 }
 
+static void copy_to(scanner *s, const char *next)
+{
+    sn_text_append_bytes(&s->skeleton, s->p, (size_t)(next - s->p));
+    s->p = next;
+}
+
 static sinter_status copy_string(scanner *s)
 {
     const char *p = s->p + 1;
@@ -93,20 +127,18 @@ static sinter_status copy_string(scanner *s)
         }
     }
     if (p == s->end) return wrong(s, s->p, "a string without an end");
-    p++;
-    sn_text_append_bytes(&s->skeleton, s->p, (size_t)(p - s->p));
-    s->p = p;
+    copy_to(s, p + 1);
     return SINTER_OK;
 }
 
-/* Tries the '[' at s->p as the beginning of an array of numbers, literals and such arrays. Returns its end; or NULL,
- * and the arrays that were open where something else came (or where the syntax breaks: the walk that follows says
- * where) are noted in `mixed`. depth_outside is in [0, SN_JSON_MAX_DEPTH). */
-static const char *numeric_array_end(scanner *s, int depth_outside)
+/* Tries [p, ...) as an array of numbers, literals and such arrays. Returns its end; or NULL, and the arrays that were
+ * open where something else came (or where the syntax breaks: the walk that follows says where) are noted in `mixed`.
+ */
+static const char *numeric_array_end(scanner *s)
 {
-    const char *open[SN_JSON_MAX_DEPTH] = {s->p};
-    size_t depth = 1;
-    const char *p = s->p + 1;
+    const char *open[SN_JSON_MAX_DEPTH];
+    size_t depth = 0;
+    const char *p = s->p;
     bool want_item = true; /* an item or ']' may come next, else ',' or ']' */
     bool after_comma = false;
     for (;;) {
@@ -115,7 +147,7 @@ static const char *numeric_array_end(scanner *s, int depth_outside)
         sn_json_token token;
         const char *next;
         if (*p == '[' && want_item) {
-            if (depth + (size_t)depth_outside >= SN_JSON_MAX_DEPTH) break;
+            if (depth + s->depth >= SN_JSON_MAX_DEPTH) break;
             open[depth++] = p++;
             after_comma = false;
         } else if (*p == ']' && !after_comma) {
@@ -155,42 +187,72 @@ static sinter_status add_slice(scanner *s, const char *end)
     return SINTER_OK;
 }
 
+static void end_value(scanner *s)
+{
+    s->due = s->depth == 0 ? NOTHING : s->open[s->depth - 1] == '{' ? MEMBER_END : ELEMENT_END;
+}
+
+/* An array that is opened here is mixed, hence not empty. */
+static sinter_status open_container(scanner *s)
+{
+    if (s->depth == SN_JSON_MAX_DEPTH) return wrong(s, s->p, "nesting deeper than 64 levels");
+    s->open[s->depth++] = *s->p;
+    s->due = *s->p == '{' ? NAME_OR_END : VALUE;
+    copy_to(s, s->p + 1);
+    return SINTER_OK;
+}
+
+static sinter_status take_value(scanner *s)
+{
+    sn_json_token token;
+    const char *next;
+    if ((*s->p == '[' && !is_known_mixed(s) && (next = numeric_array_end(s))) ||
+        (next = sn_json_number_end(s->p, s->end))) {
+        SN_TRY(add_slice(s, next));
+    } else if ((next = literal_end(s->p, s->end, &token))) {
+        copy_to(s, next);
+    } else if (*s->p == '"') {
+        SN_TRY(copy_string(s));
+    } else if (*s->p == '[' || *s->p == '{') {
+        return open_container(s);
+    } else {
+        return unexpected(s);
+    }
+    end_value(s);
+    return SINTER_OK;
+}
+
+static sinter_status take_token(scanner *s)
+{
+    char c = *s->p;
+    if (s->due == VALUE) return take_value(s);
+    if (c == '"' && (s->due == NAME || s->due == NAME_OR_END)) {
+        s->due = COLON;
+        return copy_string(s);
+    }
+    if (c && c == dues[s->due].separator) {
+        s->due = dues[s->due].next;
+    } else if (c && c == dues[s->due].close) {
+        s->depth--;
+        end_value(s);
+    } else {
+        return unexpected(s);
+    }
+    copy_to(s, s->p + 1);
+    return SINTER_OK;
+}
+
 static sinter_status make_skeleton(scanner *s)
 {
-    int depth = 0;
     size_t tokens = 0;
     while ((s->p = skip_space(s->p, s->end)) < s->end) {
         if (++tokens > SN_JSON_MAX_TOKENS)
             return sn_fail(s->err, SINTER_TOO_LARGE, "the body has more than %d JSON tokens beside its numeric arrays",
                            SN_JSON_MAX_TOKENS);
-        sn_json_token token;
-        const char *next;
-        char c = *s->p;
-        if (c == '"') {
-            SN_TRY(copy_string(s));
-            continue;
-        }
-        if (c == '[' && depth < SN_JSON_MAX_DEPTH && !is_known_mixed(s) && (next = numeric_array_end(s, depth))) {
-            SN_TRY(add_slice(s, next));
-            continue;
-        }
-        if ((next = sn_json_number_end(s->p, s->end))) {
-            SN_TRY(add_slice(s, next));
-            continue;
-        }
-        if (strchr("[]{},:", c) && c) {
-            depth += (c == '[' || c == '{') - (c == ']' || c == '}');
-            if (depth < 0) return wrong(s, s->p, "a bracket that closes nothing");
-            if (depth > SN_JSON_MAX_DEPTH) return wrong(s, s->p, "nesting deeper than 64 levels");
-            next = s->p + 1;
-        } else if (!(next = literal_end(s->p, s->end, &token))) {
-            return wrong(s, s->p, "an unexpected character");
-        }
-        sn_text_append_bytes(&s->skeleton, s->p, (size_t)(next - s->p));
-        /* "true false" must not become one token. */
-        sn_text_append_bytes(&s->skeleton, " ", 1);
-        s->p = next;
+        SN_TRY(take_token(s));
     }
+    if (tokens == 0) return sn_fail(s->err, SINTER_INVALID_INPUT, "the body is empty, expected a JSON object");
+    if (s->due != NOTHING) return unexpected(s);
     return s->skeleton.failed ? sn_no_memory(s->err, "reading a request") : SINTER_OK;
 }
 
@@ -199,13 +261,10 @@ sinter_status sn_json_parse(sn_str body, sn_json_document *out, sinter_error *er
     *out = (sn_json_document){0};
     scanner s = {.start = body.p, .p = body.p, .end = body.p + body.n, .document = out, .err = err};
     sinter_status status = make_skeleton(&s);
-    if (status == SINTER_OK && s.skeleton.n == 0)
-        status = sn_fail(err, SINTER_INVALID_INPUT, "the body is empty, expected a JSON object");
     if (status == SINTER_OK) {
+        /* The skeleton is valid: all that can be missing is memory. */
         out->root = cJSON_ParseWithLengthOpts(s.skeleton.p, s.skeleton.n + 1, NULL, true);
-        if (!out->root)
-            status = sn_fail(err, SINTER_INVALID_INPUT,
-                             "the body is not valid JSON: brackets, commas or colons are missing or misplaced");
+        if (!out->root) status = sn_no_memory(err, "reading a request");
     }
     sn_text_free(&s.skeleton);
     if (status != SINTER_OK) sn_json_document_free(out);

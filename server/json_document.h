@@ -7,8 +7,9 @@
  * in the copy is always an index.) cJSON parses the copy, the skeleton; whoever knows a slice's type and shape reads it
  * straight into a tensor.
  *
- * The scan also checks what cJSON does not: number syntax, UTF-8, control characters and escapes in strings, nesting
- * depth.
+ * The scan also checks everything: the grammar, so that an error can name its byte, and what cJSON does not look at:
+ * number syntax, UTF-8, control characters and escapes in strings, nesting depth. cJSON can then fail for lack of
+ * memory only, which it does not tell from a syntax error.
  */
 #ifndef SN_SERVER_JSON_DOCUMENT_H
 #define SN_SERVER_JSON_DOCUMENT_H
@@ -26,7 +27,8 @@ typedef struct sn_json_document {
     size_t n_slices, slices_capacity;
 } sn_json_document;
 
-/* INVALID_INPUT names the byte where the text stops being JSON. `body` must outlive the document. */
+/* INVALID_INPUT names the byte where the text stops being JSON; TOO_LARGE, NO_MEMORY. `body` must outlive the document.
+ */
 SINTER_CHECK sinter_status sn_json_parse(sn_str body, sn_json_document *out, sinter_error *err);
 void sn_json_document_free(sn_json_document *d);
 

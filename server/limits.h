@@ -12,6 +12,7 @@
 #define SN_DEFAULT_IDLE_TIMEOUT   75.0 /* longer than the keep-alive of common proxies */
 #define SN_DEFAULT_DRAIN_TIMEOUT  20.0 /* with the two below, less than the 30 after which Kubernetes kills */
 #define SN_DEFAULT_GRACE          1.0  /* SIGTERM: how long probes may see "not ready" before new connections stop */
+#define SN_MAX_TIMEOUT            1e6  /* 11 days: fits every clock, and libmicrohttpd's whole seconds */
 #define SN_CANCEL_TIME            5.0  /* for cancelled requests to be answered with 503 */
 #define SN_HANG_UP_TIME           1.0  /* to read what a client sent before it left */
 

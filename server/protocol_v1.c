@@ -27,6 +27,19 @@ static sinter_status input_named(const sn_request *r, const char *name, size_t *
     return SINTER_OK;
 }
 
+/* Every type that has a number, a boolean or a string for each element; v1 does not name types. */
+static bool is_carried(sinter_kind kind, sinter_dtype dtype)
+{
+    sn_dtype_class klass = sn_dtypes[dtype].klass;
+    return kind == SINTER_KIND_TENSOR && klass != SN_CLASS_COMPLEX && klass != SN_CLASS_NONE;
+}
+
+static sinter_status check_input(sinter_io io, sinter_error *err)
+{
+    if (is_carried(io.kind, io.dtype)) return SINTER_OK;
+    return sn_fail(err, SINTER_UNSUPPORTED, "input '%s' is not a tensor that JSON can carry", io.name);
+}
+
 /* A whole input from its nested value. */
 static sinter_status read_column(sn_request *r, const sn_json_document *d, const cJSON *data, size_t index,
                                  sinter_error *err)
@@ -35,6 +48,7 @@ static sinter_status read_column(sn_request *r, const sn_json_document *d, const
     int rank;
     int64_t dims[SN_MAX_RANK];
     sinter_value *value;
+    SN_TRY(check_input(io, err));
     SN_TRY(sn_json_data_shape(d, data, io.name, &rank, dims, err));
     SN_TRY(sn_tensor_from_json(d, data, io.name, io.dtype, rank, dims, &value, err));
     return sn_take_input(r, index, value, err);
@@ -101,6 +115,7 @@ static sinter_status read_member(sn_request *r, const sn_json_document *d, const
                                  size_t index, sinter_error *err)
 {
     sinter_io io = sinter_session_input(r->served->session, index);
+    SN_TRY(check_input(io, err));
     if (io.dtype == SINTER_STRING)
         return sn_fail(err, SINTER_UNSUPPORTED, "input '%s' takes strings: use \"inputs\" instead of \"instances\"",
                        name);
@@ -191,7 +206,7 @@ static sinter_status check_outputs(const sn_request *r, size_t n, sinter_error *
     for (size_t i = 0; i < n; i++) {
         const sinter_value *value = r->outputs[i];
         const char *name = sinter_session_output(r->served->session, i).name;
-        if (value->kind != SINTER_KIND_TENSOR || sn_dtypes[value->dtype].klass == SN_CLASS_COMPLEX)
+        if (!is_carried(value->kind, value->dtype))
             return sn_fail(err, SINTER_UNSUPPORTED, "output '%s' is not a tensor that JSON can carry", name);
         if (r->n_instances >= 0 && (value->shape.rank < 1 || value->shape.dims[0] != r->n_instances))
             return sn_fail(err, SINTER_INVALID_INPUT,

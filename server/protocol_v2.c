@@ -10,6 +10,12 @@
 #include "server/protocol.h"
 #include "server/tensor_json.h"
 
+/* What the protocol calls the type; NULL when it cannot carry it. */
+static const char *type_name(sinter_kind kind, sinter_dtype dtype)
+{
+    return kind == SINTER_KIND_TENSOR ? sn_dtypes[dtype].oip : NULL;
+}
+
 static sinter_status read_string(const cJSON *object, const char *key, const char *where, const char **out,
                                  sinter_error *err)
 {
@@ -45,36 +51,46 @@ static sinter_status read_shape(const sn_json_document *d, const cJSON *input, c
     return SINTER_OK;
 }
 
-static sinter_status read_input(sn_request *r, const sn_json_document *d, const cJSON *input, sinter_error *err)
+/* Which of the model's inputs this is; its datatype must be the model's. */
+static sinter_status identify_input(const sn_request *r, const cJSON *input, size_t *index, sinter_error *err)
 {
     const char *name, *datatype;
     const sinter_session *session = r->served->session;
     SN_TRY(read_string(input, "name", "an element of \"inputs\"", &name, err));
-    int index = sn_input_index(session, name);
-    if (index < 0)
+    int found = sn_input_index(session, name);
+    if (found < 0)
         return sn_fail(err, SINTER_INVALID_INPUT, "model '%s' has no input '%s'; its first input is '%s'",
                        r->served->name, name,
                        sinter_session_input_count(session) ? sinter_session_input(session, 0).name : "(none)");
     char where[160];
     snprintf(where, sizeof where, "input '%.120s'", name);
     SN_TRY(read_string(input, "datatype", where, &datatype, err));
-    sinter_dtype expected = sinter_session_input(session, (size_t)index).dtype;
-    const char *expected_name = sn_dtypes[expected].oip;
-    if (!expected_name)
-        return sn_fail(err, SINTER_UNSUPPORTED, "input '%s' has type %s, which the protocol cannot carry", name,
-                       sinter_dtype_name(expected));
-    if (strcmp(datatype, expected_name) != 0)
+    sinter_io io = sinter_session_input(session, (size_t)found);
+    const char *expected = type_name(io.kind, io.dtype);
+    if (!expected)
+        return sn_fail(err, SINTER_UNSUPPORTED, "input '%s' is not a tensor of a type that the protocol can carry",
+                       name);
+    if (strcmp(datatype, expected) != 0)
         return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': datatype is %.40s, expected %s", name, datatype,
-                       expected_name);
+                       expected);
+    *index = (size_t)found;
+    return SINTER_OK;
+}
+
+static sinter_status read_input(sn_request *r, const sn_json_document *d, const cJSON *input, sinter_error *err)
+{
+    size_t index;
+    SN_TRY(identify_input(r, input, &index, err));
+    sinter_io io = sinter_session_input(r->served->session, index);
     int rank;
     int64_t dims[SN_MAX_RANK];
-    SN_TRY(read_shape(d, input, name, &rank, dims, err));
+    SN_TRY(read_shape(d, input, io.name, &rank, dims, err));
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(input, "data");
     if (!sn_json_is_array(d, data))
-        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': \"data\" is missing or not an array", name);
+        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': \"data\" is missing or not an array", io.name);
     sinter_value *value;
-    SN_TRY(sn_tensor_from_json(d, data, name, expected, rank, dims, &value, err));
-    return sn_take_input(r, (size_t)index, value, err);
+    SN_TRY(sn_tensor_from_json(d, data, io.name, io.dtype, rank, dims, &value, err));
+    return sn_take_input(r, index, value, err);
 }
 
 static sinter_status read_wanted_outputs(sn_request *r, const cJSON *output, sinter_error *err)
@@ -108,7 +124,7 @@ static sinter_status read_body(sn_request *r, const sn_json_document *d, sinter_
     SN_TRY(sn_object_array(d, "inputs", &input, err));
     for (; input; input = input->next) SN_TRY(read_input(r, d, input, err));
     SN_TRY(sn_check_inputs_given(r, err));
-    if (!cJSON_HasObjectItem(d->root, "outputs")) return SINTER_OK;
+    if (!cJSON_GetObjectItemCaseSensitive(d->root, "outputs")) return SINTER_OK;
     SN_TRY(sn_object_array(d, "outputs", &output, err));
     return output ? read_wanted_outputs(r, output, err) : SINTER_OK;
 }
@@ -133,12 +149,13 @@ static sinter_status write_output(const sn_request *r, size_t index, sn_text *ou
 {
     const sinter_value *value = r->outputs[index];
     const char *name = sinter_session_output(r->served->session, index).name;
-    if (value->kind != SINTER_KIND_TENSOR || !sn_dtypes[value->dtype].oip)
+    const char *datatype = type_name(value->kind, value->dtype);
+    if (!datatype)
         return sn_fail(err, SINTER_UNSUPPORTED, "output '%s' is not a tensor of a type that the protocol can carry",
                        name);
     sn_text_append(out, "{\"name\":");
     sn_json_write_string(name, strlen(name), out);
-    sn_text_append(out, ",\"datatype\":\"%s\",\"shape\":", sn_dtypes[value->dtype].oip);
+    sn_text_append(out, ",\"datatype\":\"%s\",\"shape\":", datatype);
     write_shape(value->shape.rank, value->shape.dims, out);
     sn_text_append(out, ",\"data\":[");
     sn_tensor_write_flat(value, 0, value->count, out);
@@ -179,8 +196,8 @@ static void write_io(sinter_io io, sn_text *out)
 {
     sn_text_append(out, "{\"name\":");
     sn_json_write_string(io.name, strlen(io.name), out);
-    sn_text_append(out,
-                   ",\"datatype\":\"%s\",\"shape\":", sn_dtypes[io.dtype].oip ? sn_dtypes[io.dtype].oip : "UNKNOWN");
+    const char *datatype = type_name(io.kind, io.dtype);
+    sn_text_append(out, ",\"datatype\":\"%s\",\"shape\":", datatype ? datatype : "UNKNOWN");
     write_shape(io.rank < 0 ? 0 : io.rank, io.dims, out);
     sn_text_append(out, "}");
 }

@@ -3,7 +3,6 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "server/limits.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +27,7 @@ static sinter_status add(sn_repository *r, const char *name, size_t name_size, c
                      .version = sn_arena_str(&r->arena, sn_str_of(version)).p,
                      .path = sn_arena_str(&r->arena, sn_str_of(path)).p};
     if (!s->name || !s->version || !s->path) return sn_no_memory(err, "listing the models");
-    s->queue.limit = options->queue_size ? options->queue_size : SN_DEFAULT_QUEUE_SIZE;
+    s->queue.limit = options->queue_size;
     r->n_models++;
     return SINTER_OK;
 }
@@ -44,7 +43,10 @@ static sinter_status add_versions(sn_repository *r, const char *folder, const ch
                                   const sn_server_options *options, sinter_error *err)
 {
     DIR *dir = opendir(folder);
-    if (!dir) return SINTER_OK; /* a file or an unreadable folder: not a model */
+    if (!dir) {
+        if (errno != ENOTDIR) sn_log(SN_LOG_WARNING, "'%s' is left out: %s", folder, strerror(errno));
+        return SINTER_OK;
+    }
     sinter_status status = SINTER_OK;
     for (struct dirent *entry; status == SINTER_OK && (entry = readdir(dir));) {
         if (entry->d_name[0] == '.') continue;
@@ -139,21 +141,17 @@ sinter_status sn_repository_load(sn_repository *r, const sn_server_options *opti
                            r->models[i].version, r->models[i].name, r->models[i - 1].path, r->models[i].path);
     }
     sinter_status last = SINTER_OK;
-    size_t loaded = 0;
     for (size_t i = 0; i < r->n_models; i++) {
         sn_served *s = &r->models[i];
         sinter_error failure = {0};
         sinter_status status = load_one(s, options, pool, &failure);
-        if (status == SINTER_OK) {
-            loaded++;
-            continue;
-        }
+        if (status == SINTER_OK) continue;
         last = sn_fail(err, status, "%s", failure.text);
         s->failure = sn_arena_str(&r->arena, sn_str_of(failure.text)).p;
         if (options->model_repository)
             sn_log(SN_LOG_ERROR, "model '%s' version %s is not served: %s", s->name, s->version, failure.text);
     }
-    return loaded ? SINTER_OK : last;
+    return sn_repository_loaded(r) ? SINTER_OK : last;
 }
 
 void sn_repository_free(sn_repository *r)
@@ -174,10 +172,14 @@ sn_served *sn_repository_find(sn_repository *r, const char *name, const char *ve
     return found;
 }
 
+size_t sn_repository_loaded(const sn_repository *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_models; i++) n += r->models[i].session != NULL;
+    return n;
+}
+
 bool sn_repository_ready(const sn_repository *r)
 {
-    for (size_t i = 0; i < r->n_models; i++) {
-        if (!r->models[i].session) return false;
-    }
-    return true;
+    return sn_repository_loaded(r) == r->n_models;
 }

@@ -31,6 +31,7 @@ void sn_repository_free(sn_repository *r);
 
 /* The given version, or the highest one when `version` is NULL; NULL when there is none. */
 sn_served *sn_repository_find(sn_repository *r, const char *name, const char *version);
+size_t sn_repository_loaded(const sn_repository *r);
 bool sn_repository_ready(const sn_repository *r); /* every model loaded */
 
 #endif

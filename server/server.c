@@ -14,10 +14,11 @@
 #include <math.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 static void or_default(double *value, double otherwise)
 {
-    if (!(*value > 0)) *value = otherwise;
+    if (*value == 0) *value = otherwise;
 }
 
 static sn_server_options with_defaults(const sn_server_options *given)
@@ -34,6 +35,23 @@ static sn_server_options with_defaults(const sn_server_options *given)
     return o;
 }
 
+static sinter_status check_timeouts(const sn_server_options *o, sinter_error *err)
+{
+    const struct {
+        const char *what;
+        double seconds;
+    } timeouts[] = {{"header", o->header_timeout},
+                    {"body", o->body_timeout},
+                    {"idle", o->idle_timeout},
+                    {"drain", o->drain_timeout}};
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        if (!(timeouts[i].seconds >= 0 && timeouts[i].seconds <= SN_MAX_TIMEOUT)) /* NaN neither */
+            return sn_fail(err, SINTER_INVALID_ARGUMENT, "the %s timeout of %g seconds is not between 0 and %g",
+                           timeouts[i].what, timeouts[i].seconds, SN_MAX_TIMEOUT);
+    }
+    return SINTER_OK;
+}
+
 static sinter_status check_options(const sn_server_options *o, sinter_error *err)
 {
     if (!o->model_path == !o->model_repository)
@@ -42,15 +60,15 @@ static sinter_status check_options(const sn_server_options *o, sinter_error *err
         return sn_fail(err, SINTER_INVALID_ARGUMENT, "a name can be given to one model, not to a model repository");
     if (o->port < 0 || o->port > 65535)
         return sn_fail(err, SINTER_INVALID_ARGUMENT, "port %d is not between 0 and 65535", o->port);
-    return SINTER_OK;
+    return check_timeouts(o, err);
 }
 
 static void announce(const sn_server *s, int port)
 {
     bool v6 = strchr(s->options.host, ':');
-    fprintf(s->options.announce, "Sinter %s serving %zu model%s on http://%s%s%s:%d\n", sinter_version(),
-            s->repository.n_models, s->repository.n_models == 1 ? "" : "s", v6 ? "[" : "", s->options.host,
-            v6 ? "]" : "", port);
+    size_t n = sn_repository_loaded(&s->repository);
+    fprintf(s->options.announce, "Sinter %s serving %zu model%s on http://%s%s%s:%d\n", sinter_version(), n,
+            n == 1 ? "" : "s", v6 ? "[" : "", s->options.host, v6 ? "]" : "", port);
     fflush(s->options.announce);
 }
 
@@ -70,7 +88,8 @@ static int wait_signal(const sigset_t *signals, double seconds)
 /* Waits until nothing is in flight, for `seconds` or until one more signal comes. */
 static void await_answers(sn_server *s, const sigset_t *signals, double seconds)
 {
-    for (double waited = 0; atomic_load(&s->in_flight) > 0 && waited < seconds; waited += DRAIN_STEP) {
+    double end = sn_now() + seconds;
+    while (atomic_load(&s->in_flight) > 0 && sn_now() < end) {
         if (wait_signal(signals, DRAIN_STEP) != 0) return;
     }
 }
@@ -92,9 +111,11 @@ static void drain(sn_server *s, const sigset_t *signals, int signal_number)
 }
 
 /* A suspended connection must be resumed before libmicrohttpd may stop, so the executors end first; requests that come
- * in on open connections meanwhile are refused. */
+ * in on open connections meanwhile are refused. After a panic one thread is parked, perhaps with locks that others wait
+ * for, and none of them can be joined: nothing that they use may be freed, so the process ends here. */
 static void stop(sn_server *s)
 {
+    if (atomic_load(&s->panicked)) _exit(sinter_status_exit_code(SINTER_FAILED));
     sn_scheduler_stop(&s->scheduler);
     sn_http_stop(s);
     sn_scheduler_free(&s->scheduler);

@@ -6,7 +6,6 @@
 #include "io/utf8.h"
 #include "server/json_number.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -14,7 +13,9 @@
 
 /* Where elements go, and what to call them when they do not fit. */
 typedef struct sink {
+    const sn_json_document *document;
     sinter_value *tensor;
+    sinter_string *strings; /* the elements of a string tensor, which is made when all are known */
     const char *name;
     size_t at, end, first;
     sinter_error *err;
@@ -74,31 +75,42 @@ static sinter_status put_float(const sink *s, sn_str text)
     return SINTER_OK;
 }
 
+static const char *expected_element(const sink *s)
+{
+    switch (sn_dtypes[s->tensor->dtype].klass) {
+    case SN_CLASS_STRING: return "a string";
+    case SN_CLASS_BOOL: return "true, false, 0 or 1";
+    default: return "a number";
+    }
+}
+
 static sinter_status put_bool(const sink *s, sn_json_token token, sn_str text)
 {
     bool value = token == SN_JSON_TRUE;
     if (token == SN_JSON_NUMBER) {
-        if (text.n != 1 || (*text.p != '0' && *text.p != '1')) return misfit(s, "true, false, 0 or 1", text);
+        if (text.n != 1 || (*text.p != '0' && *text.p != '1')) return misfit(s, expected_element(s), text);
         value = *text.p == '1';
     }
     ((uint8_t *)s->tensor->data)[s->at] = value;
     return SINTER_OK;
 }
 
+static sinter_status check_room(const sink *s)
+{
+    if (s->at < s->end) return SINTER_OK;
+    return sn_fail(s->err, SINTER_INVALID_INPUT, "input '%s': the data has more than the %zu elements of its shape",
+                   s->name, s->end - s->first);
+}
+
 static sinter_status put(sink *s, sn_json_token token, sn_str text)
 {
-    if (s->at == s->end)
-        return sn_fail(s->err, SINTER_INVALID_INPUT, "input '%s': the data has more than the %zu elements of its shape",
-                       s->name, s->end - s->first);
+    SN_TRY(check_room(s));
     sn_dtype_class klass = sn_dtypes[s->tensor->dtype].klass;
-    bool is_string = s->tensor->dtype == SINTER_STRING;
     sinter_status status;
-    if (token == SN_JSON_NULL || is_string) {
-        status = misfit(s, is_string ? "a string" : "a number", text);
-    } else if (klass == SN_CLASS_BOOL) {
+    if (klass == SN_CLASS_BOOL && token != SN_JSON_NULL) {
         status = put_bool(s, token, text);
-    } else if (token != SN_JSON_NUMBER) {
-        status = misfit(s, "a number", text);
+    } else if (klass == SN_CLASS_STRING || token != SN_JSON_NUMBER) {
+        status = misfit(s, expected_element(s), text);
     } else {
         status = klass == SN_CLASS_FLOAT ? put_float(s, text) : put_integer(s, text);
     }
@@ -116,29 +128,25 @@ static sinter_status put_slice(sink *s, sn_str slice)
     return SINTER_OK;
 }
 
-/* Something that is no number, at a place where an element or a list of them was due. */
-static sinter_status put_item(sink *s, const cJSON *item)
+static sinter_status put_string(sink *s, const cJSON *item)
 {
-    if (cJSON_IsBool(item)) return put(s, cJSON_IsTrue(item) ? SN_JSON_TRUE : SN_JSON_FALSE, SN_STR("a boolean"));
-    return misfit(s, sn_dtypes[s->tensor->dtype].klass == SN_CLASS_STRING ? "a string" : "a number",
-                  cJSON_IsNull(item)     ? SN_STR("null")
-                  : cJSON_IsString(item) ? SN_STR("a string")
-                                         : SN_STR("not a number"));
+    SN_TRY(check_room(s));
+    if (!s->strings) return misfit(s, expected_element(s), SN_STR("a string"));
+    s->strings[s->at++] = (sinter_string){item->valuestring, strlen(item->valuestring)};
+    return SINTER_OK;
 }
 
-/* Collects the strings of nested arrays. Depth is bounded by the document's. */
-static sinter_status put_strings(sink *s, const cJSON *item, sinter_string *strings)
+/* Takes the elements of nested arrays. Depth is bounded by the document's. */
+static sinter_status put_item(sink *s, const cJSON *item)
 {
-    if (cJSON_IsString(item)) {
-        if (s->at == s->end)
-            return sn_fail(s->err, SINTER_INVALID_INPUT,
-                           "input '%s': the data has more than the %zu elements of its shape", s->name,
-                           s->end - s->first);
-        strings[s->at++] = (sinter_string){item->valuestring, strlen(item->valuestring)};
-        return SINTER_OK;
-    }
-    if (!cJSON_IsArray(item)) return put_item(s, item);
-    for (const cJSON *child = item->child; child; child = child->next) SN_TRY(put_strings(s, child, strings));
+    sn_str slice;
+    if (sn_json_slice(s->document, item, &slice)) return put_slice(s, slice);
+    if (cJSON_IsString(item)) return put_string(s, item);
+    if (cJSON_IsTrue(item)) return put(s, SN_JSON_TRUE, SN_STR("true"));
+    if (cJSON_IsFalse(item)) return put(s, SN_JSON_FALSE, SN_STR("false"));
+    if (cJSON_IsNull(item)) return put(s, SN_JSON_NULL, SN_STR("null"));
+    if (cJSON_IsObject(item)) return misfit(s, expected_element(s), SN_STR("an object"));
+    for (const cJSON *child = item->child; child; child = child->next) SN_TRY(put_item(s, child));
     return SINTER_OK;
 }
 
@@ -152,30 +160,19 @@ static sinter_status check_full(const sink *s)
 sinter_status sn_tensor_fill_json(const sn_json_document *d, const cJSON *data, const char *name, sinter_value *tensor,
                                   size_t at, size_t n, sinter_error *err)
 {
-    sink s = {.tensor = tensor, .name = name, .at = at, .first = at, .end = at + n, .err = err};
-    sn_str slice;
-    if (sn_json_slice(d, data, &slice)) {
-        SN_TRY(put_slice(&s, slice));
-    } else if (cJSON_IsArray(data)) {
-        return sn_fail(err, SINTER_INVALID_INPUT,
-                       "input '%s': the data holds something other than numbers, expected %s", name,
-                       sn_dtypes[tensor->dtype].name);
-    } else {
-        SN_TRY(put_item(&s, data));
-    }
+    sink s = {.document = d, .tensor = tensor, .name = name, .at = at, .first = at, .end = at + n, .err = err};
+    SN_TRY(put_item(&s, data));
     return check_full(&s);
 }
 
 static sinter_status strings_from_json(const sn_json_document *d, const cJSON *data, const char *name, int rank,
                                        const int64_t *dims, size_t count, sinter_value **out, sinter_error *err)
 {
-    sn_str slice;
-    bool is_slice = sn_json_slice(d, data, &slice); /* then count is 0 */
-    sinter_string *strings = sn_calloc(count ? count : 1, sizeof *strings);
+    sinter_string *strings = sn_calloc(count, sizeof *strings);
     if (!strings) return sn_no_memory(err, "reading a request");
     sinter_value header = {.dtype = SINTER_STRING};
-    sink s = {.tensor = &header, .name = name, .end = count, .err = err};
-    sinter_status status = is_slice ? put_slice(&s, slice) : put_strings(&s, data, strings);
+    sink s = {.document = d, .tensor = &header, .strings = strings, .name = name, .end = count, .err = err};
+    sinter_status status = put_item(&s, data);
     if (status == SINTER_OK) status = check_full(&s);
     if (status == SINTER_OK) status = sinter_tensor_create_strings(rank, dims, strings, out, err);
     sn_free(strings);
@@ -191,10 +188,7 @@ static sinter_status check_count(const sn_json_document *d, const cJSON *data, c
     sn_str slice;
     if (sn_tensor_extent(dtype, shape, count, &size, err) != SINTER_OK)
         return sn_context(err, SINTER_INVALID_INPUT, "input '%s'", name);
-    bool is_slice = sn_json_slice(d, data, &slice);
-    if (is_slice && dtype == SINTER_STRING && *count)
-        return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': the data holds numbers, expected strings", name);
-    if (*count <= (is_slice ? slice.n / 2 + 1 : SN_JSON_MAX_TOKENS)) return SINTER_OK;
+    if (*count <= (sn_json_slice(d, data, &slice) ? slice.n / 2 + 1 : SN_JSON_MAX_TOKENS)) return SINTER_OK;
     return sn_fail(err, SINTER_INVALID_INPUT, "input '%s': the data has fewer than the %zu elements of its shape", name,
                    *count);
 }

@@ -29,6 +29,13 @@ def types():
          [value(n + "_out", t, ["N_" + n]) for n, t in zip(names, TYPES)])
 
 
+def exotic():
+    """Echoes what JSON cannot carry."""
+    sequence = [helper.make_tensor_sequence_value_info(n, TensorProto.FLOAT, None) for n in ("sequence", "sequence_out")]
+    save("exotic", [helper.make_node("Identity", [n], [n + "_out"]) for n in ("complex", "sequence")],
+         [value("complex", "COMPLEX128", ["N"]), sequence[0]], [value("complex_out", "COMPLEX128", ["N"]), sequence[1]])
+
+
 def arithmetic():
     """Two inputs, one with a default, two outputs; a quotient may be infinite or not a number."""
     nodes = [helper.make_node("Add", ["a", "b"], ["ab"]), helper.make_node("Add", ["ab", "c"], ["sum"]),
@@ -54,5 +61,6 @@ def slow():
 if __name__ == "__main__":
     os.makedirs(FOLDER, exist_ok=True)
     types()
+    exotic()
     arithmetic()
     slow()

@@ -148,6 +148,7 @@ class OpenInferenceProtocol(unittest.TestCase):
         self.assertEqual(first, {"name": "sum", "datatype": "FP32", "shape": [2, 3], "data": [2, 3, 105, 6, 5.5, 109]})
         self.assertEqual(second["data"], [1, 2, 1.5, 2, 10, 2])
         self.assertEqual(self.ask(outputs=[]).json, answer.json)
+        self.assertEqual(self.ask(OUTPUTS=5).json, answer.json)  # names are case-sensitive, unknown ones ignored
         self.assertEqual(self.ask(outputs=[{"name": "quotient"}]).json["outputs"], [second])
         self.assertEqual(self.ask(outputs=[{"name": "quotient", "parameters": {}}, {"name": "sum"}]).json["outputs"],
                          [second, first])

@@ -66,7 +66,9 @@ class Repository(unittest.TestCase):
 
     def test_a_broken_model_does_not_stop_the_others(self):
         fill(self.folder, **{"good.onnx": harness.model("arithmetic"), "broken/1/model.onnx": __file__})
+        os.symlink("endless", os.path.join(self.folder, "endless"))
         with self.serve() as server:
+            self.assertIn("serving 1 model on", server.announcement)
             self.assertEqual(server.get("/v2/health/live").code, 200)
             self.assertEqual(server.get("/v2/health/ready").code, 503)
             self.assertEqual(server.get("/v2/models/good/ready").code, 200)
@@ -78,6 +80,7 @@ class Repository(unittest.TestCase):
                 self.assertIn("'broken'", answer.json["error"])
                 self.assertIn("Retry-After", answer.headers)
             self.assertIn("'broken'", server.stderr())
+            self.assertIn("endless' is left out", server.stderr())
 
     def test_a_file_that_is_overwritten_while_served(self):
         path = os.path.join(self.folder, "ab.onnx")

@@ -103,6 +103,18 @@ class Types(unittest.TestCase):
                 self.assertIn(f"'{name}'", answer.json["error"])
         client.close()
 
+    def test_what_json_cannot_carry_is_refused(self):
+        with harness.Server(harness.model("exotic"), "--threads", "1") as exotic:
+            for about in exotic.get("/v2/models/exotic").json["inputs"]:
+                name = about["name"]
+                self.assertEqual(about["datatype"], "UNKNOWN", name)
+                for path, body in (("/v2/models/exotic/infer", {"inputs": [dict(tensor("float", [1, 2]), name=name)]}),
+                                   ("/v1/models/exotic:predict", {"inputs": {name: [1, 2]}}),
+                                   ("/v1/models/exotic:predict", {"instances": [{name: 1}, {name: 2}]})):
+                    answer = exotic.post(path, body)
+                    self.assertEqual((name, path, answer.code), (name, path, 501))
+                    self.assertIn(f"'{name}'", answer.json["error"])
+
 
 if __name__ == "__main__":
     unittest.main()
