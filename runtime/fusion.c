@@ -6,11 +6,6 @@
 
 /* ---------------------------------------------------------------------------------------------------- activations */
 
-static const sn_fact *fact_in(const sn_plan_builder *b, const sn_node *node, size_t i)
-{
-    return i < node->n_in && node->in[i] != SN_NONE ? &b->facts.values[node->in[i]] : NULL;
-}
-
 static float attr_float(const sn_node *node, const char *name, float otherwise)
 {
     const sn_attr *a = sn_node_attr(node, name);
@@ -18,35 +13,35 @@ static float attr_float(const sn_node *node, const char *name, float otherwise)
 }
 
 /* A bound of Clip: an attribute before opset 11, then an optional input, which must be constant. */
-static bool clip_bound(const sn_plan_builder *b, const sn_node *node, size_t i, const char *name, float *bound)
+static bool clip_bound(const sn_node *node, const char *name, const sn_fact *in, float *bound)
 {
     *bound = attr_float(node, name, *bound);
-    const sn_fact *f = fact_in(b, node, i);
-    if (!f) return true;
-    const sinter_value *v = f->constant;
+    if (!in || !in->present) return true;
+    const sinter_value *v = in->constant;
     if (!v || v->kind != SINTER_KIND_TENSOR || v->dtype != SINTER_FLOAT || v->count != 1) return false;
     memcpy(bound, v->data, sizeof *bound);
     return true;
 }
 
-static bool read_clip(const sn_plan_builder *b, const sn_node *node, sn_activation *a)
+static bool read_clip(const sn_node *node, const sn_fact *in, size_t n_in, sn_activation *a)
 {
     *a = (sn_activation){SN_ACT_CLAMP, -INFINITY, INFINITY};
-    return clip_bound(b, node, 1, "min", &a->alpha) && clip_bound(b, node, 2, "max", &a->beta) && a->alpha <= a->beta;
+    return clip_bound(node, "min", n_in > 1 ? &in[1] : NULL, &a->alpha) &&
+           clip_bound(node, "max", n_in > 2 ? &in[2] : NULL, &a->beta) && a->alpha <= a->beta;
 }
 
-static bool read_gelu(const sn_plan_builder *b, const sn_node *node, sn_activation *a)
+static bool read_gelu(const sn_node *node, const sn_fact *in, size_t n_in, sn_activation *a)
 {
-    (void)b;
+    (void)in, (void)n_in;
     const sn_attr *form = sn_node_attr(node, "approximate");
     bool tanh_form = form && form->type == SN_ATTR_STRING && sn_str_is(form->s, "tanh");
     *a = (sn_activation){.kind = tanh_form ? SN_ACT_GELU_TANH : SN_ACT_GELU};
     return true;
 }
 
-static bool read_hard_sigmoid(const sn_plan_builder *b, const sn_node *node, sn_activation *a)
+static bool read_hard_sigmoid(const sn_node *node, const sn_fact *in, size_t n_in, sn_activation *a)
 {
-    (void)b;
+    (void)in, (void)n_in;
     *a = (sn_activation){SN_ACT_HARD_SIGMOID, attr_float(node, "alpha", 0.2f), attr_float(node, "beta", 0.5f)};
     return true;
 }
@@ -55,7 +50,7 @@ static bool read_hard_sigmoid(const sn_plan_builder *b, const sn_node *node, sn_
 static const struct {
     const char *op_type;
     sn_activation activation; /* alpha: the default */
-    bool (*read)(const sn_plan_builder *b, const sn_node *node, sn_activation *a);
+    bool (*read)(const sn_node *node, const sn_fact *in, size_t n_in, sn_activation *a);
 } activations[] = {
     {"Relu", {SN_ACT_CLAMP, 0, INFINITY}, NULL},
     {"Clip", {.kind = SN_ACT_CLAMP}, read_clip},
@@ -68,15 +63,13 @@ static const struct {
     {"Gelu", {.kind = SN_ACT_GELU}, read_gelu},
 };
 
-bool sn_activation_read(const sn_plan_builder *b, sn_node_id id, sn_activation *out)
+bool sn_activation_read(const sn_node *node, const sn_fact *in, size_t n_in, sn_activation *out)
 {
-    const sn_node *node = &b->m->nodes[id];
-    if (node->n_in == 0 || node->in[0] == SN_NONE || b->facts.values[node->in[0]].type.dtype != SINTER_FLOAT)
-        return false;
+    if (n_in == 0 || !in[0].present || in[0].type.dtype != SINTER_FLOAT) return false;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
         if (!sn_node_is(node, activations[i].op_type)) continue;
         *out = activations[i].activation;
-        if (activations[i].read) return activations[i].read(b, node, out);
+        if (activations[i].read) return activations[i].read(node, in, n_in, out);
         out->alpha = attr_float(node, "alpha", out->alpha);
         return true;
     }
@@ -120,6 +113,26 @@ static bool absorb_addition(sn_fused *f, const sn_plan_builder *b, const bool *r
     return true;
 }
 
+/* out + one constant for each column of a product of matrices: how a Linear layer on more than two axes is exported. */
+static bool absorb_bias(sn_fused *f, const sn_plan_builder *b)
+{
+    sn_node_id id = sn_only_consumer(b->m, f->out);
+    if (!can_absorb(b, id, f->out) || !sn_node_is(&b->m->nodes[id], "Add")) return false;
+    const sn_node *node = &b->m->nodes[id];
+    sn_value_id other = node->in[0] == f->out ? node->in[1] : node->in[0];
+    if (other == SN_NONE || b->plan->values[other].place != SN_PLACE_CONSTANT) return false;
+    const sinter_value *v = b->plan->values[other].constant;
+    const sn_shape *out = &b->plan->values[f->out].shape;
+    int rank = v->kind == SINTER_KIND_TENSOR ? v->shape.rank : 0;
+    if (rank < 1 || v->dtype != SINTER_FLOAT || v->shape.dims[rank - 1] != out->dims[out->rank - 1] ||
+        v->count != (size_t)v->shape.dims[rank - 1])
+        return false;
+    f->bias = other;
+    f->fusion.bias = true;
+    absorb(f, b, id);
+    return true;
+}
+
 /* x * sigmoid(x), as exporters write SiLU: two readers, and the second reads the first. */
 static bool absorb_silu(sn_fused *f, const sn_plan_builder *b)
 {
@@ -140,8 +153,15 @@ static bool absorb_activation(sn_fused *f, const sn_plan_builder *b)
 {
     sn_node_id id = sn_only_consumer(b->m, f->out);
     sn_activation activation;
-    if (!can_absorb(b, id, f->out) || b->m->nodes[id].in[0] != f->out || !sn_activation_read(b, id, &activation))
-        return false;
+    if (!can_absorb(b, id, f->out)) return false;
+    const sn_node *node = &b->m->nodes[id];
+    sn_fact in[3] = {0}; /* as many as the activation with most inputs has: Clip */
+    for (size_t i = 0; i < node->n_in && i < 3; i++) {
+        if (node->in[i] == SN_NONE) continue;
+        in[i] = b->facts.values[node->in[i]];
+        in[i].present = true;
+    }
+    if (node->n_in > 3 || node->in[0] != f->out || !sn_activation_read(node, in, node->n_in, &activation)) return false;
     f->fusion.activation = activation;
     absorb(f, b, id);
     return true;
@@ -149,7 +169,8 @@ static bool absorb_activation(sn_fused *f, const sn_plan_builder *b)
 
 sn_fused sn_fusion_find(const sn_plan_builder *b, sn_node_id node, const bool *ready)
 {
-    sn_fused f = {.residual = SN_NONE, .out = b->m->nodes[node].out[0]};
+    sn_fused f = {.residual = SN_NONE, .bias = SN_NONE, .out = b->m->nodes[node].out[0]};
+    if (sn_node_is(&b->m->nodes[node], "MatMul")) absorb_bias(&f, b);
     absorb_addition(&f, b, ready);
     if (!absorb_silu(&f, b)) absorb_activation(&f, b);
     return f;

@@ -4,12 +4,12 @@
 
 #include "runtime/plan.h"
 
-#define SN_MAX_FUSED 3 /* nodes behind the first: an addition and up to two of an activation */
+#define SN_MAX_FUSED 4 /* nodes behind the first: two additions and up to two of an activation */
 
 typedef struct sn_fused {
     sn_fusion fusion;
-    sn_value_id residual; /* SN_NONE: none */
-    sn_value_id out;      /* of the last node */
+    sn_value_id residual, bias; /* SN_NONE: none */
+    sn_value_id out;            /* of the last node */
     sn_node_id nodes[SN_MAX_FUSED];
     size_t n_nodes;
 } sn_fused;
@@ -17,7 +17,7 @@ typedef struct sn_fused {
 /* Follows output 0 of the node. `ready` says by value id what is computed before it. */
 sn_fused sn_fusion_find(const sn_plan_builder *b, sn_node_id node, const bool *ready);
 
-/* An element-wise node as an activation of its input 0. */
-bool sn_activation_read(const sn_plan_builder *b, sn_node_id node, sn_activation *out);
+/* A node as an activation of its input 0, given the facts of its inputs. */
+bool sn_activation_read(const sn_node *node, const sn_fact *in, size_t n_in, sn_activation *out);
 
 #endif

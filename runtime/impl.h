@@ -19,9 +19,11 @@ typedef enum sn_layout {
     SN_LAYOUT_CHANNELS_LAST /* of [N, C, D1, ..., Dn]: dense as [N, D1, ..., Dn, C] */
 } sn_layout;
 
-/* Following nodes that the step does in one go: y = activation(result + residual). */
+/* Following nodes that the step does in one go: y = activation(result + bias + residual). What there is of the two are
+ * inputs behind those of the node: first the residual, then the bias. */
 typedef struct sn_fusion {
-    bool residual; /* an input behind those of the node, of the output's shape and layout */
+    bool residual; /* of the output's shape and layout */
+    bool bias;     /* one value a column: MatMul only */
     sn_activation activation;
 } sn_fusion;
 

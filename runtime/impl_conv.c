@@ -229,7 +229,7 @@ static sinter_status few_channels_prepare(const sn_impl_site *site, void **state
     if (!sn_conv_zeros(&conv->window, conv->product.gemm.kc, site->arena))
         return sn_no_memory(err, "preparing a convolution");
     s->rows = s->copy.images * (size_t)(conv->window.in[0] * conv->window.in[1]);
-    s->grain = 1 + SN_GRAIN / (size_t)conv->window.pitch[1];
+    s->grain = 1 + SN_GRAIN / ((size_t)conv->window.pitch[1] + 1);
     s->copy_floats = sn_aligned_floats(s->copy.images * (size_t)conv->window.image);
     *state = s;
     *scratch_size = (s->copy_floats + conv->weights_floats) * sizeof(float);

@@ -1,207 +1,477 @@
-/* Element-wise steps and poolings that are worth splitting: memory-bound, so one thread cannot use all of the memory's
- * speed. */
-#include "ops/window.h"
+/*
+ * Element-wise steps: activations, functions of one operand, and of two with broadcasting.
+ *
+ * Operands and result are seen as axes with strides, in the order in which the result lies in memory. Neighbouring axes
+ * that every operand runs through as one are merged; the last two that are left make the rectangle that a kernel call
+ * does (kernels/elementwise.h), the others are looped over. In either layout a channel's vector is just another pattern
+ * of strides.
+ */
+#include "runtime/fusion.h"
 #include "runtime/impl.h"
 
 #include <math.h>
 
-#define GRAIN 16384 /* elements: 64 KiB */
+#define MAX_OPERANDS 3
+#define MAX_AXES     SN_MAX_RANK
+
+typedef struct axes {
+    int count;
+    size_t extent[MAX_AXES];
+    size_t stride[MAX_OPERANDS][MAX_AXES]; /* floats; 0 along broadcast axes */
+} axes;
 
 typedef struct elementwise_state {
     const sn_kernels *kernels;
-    size_t count;
+    size_t n_operands;
+    axes axes;      /* merged; the result is dense in their order */
+    size_t rows, n; /* rows of all outer axes together; elements of the last one */
+    sn_activation activation;
+    int function; /* of the kind that the row is */
 } elementwise_state;
+
+/* ---------------------------------------------------------------------------------------------------- axes */
+
+/* Axis number i of the result in memory order. */
+static int axis_at(sn_layout layout, int rank, int i)
+{
+    if (layout == SN_LAYOUT_PLAIN || rank < 3) return i;
+    if (i == 0) return 0;
+    return i == rank - 1 ? 1 : i + 1;
+}
+
+/* Floats from one index to the next on each axis of a tensor in that layout. */
+static void tensor_strides(const sn_shape *shape, sn_layout layout, size_t stride[MAX_AXES])
+{
+    size_t step = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        int axis = axis_at(layout, shape->rank, i);
+        stride[axis] = step;
+        step *= (size_t)shape->dims[axis];
+    }
+}
+
+/* The operand's strides along the result's axes, numpy broadcasting: its axes are the last ones. */
+static void set_operand(axes *a, size_t operand, const sn_shape *shape, const sn_shape *out, sn_layout in_layout,
+                        sn_layout layout)
+{
+    size_t own[MAX_AXES];
+    tensor_strides(shape, in_layout, own);
+    for (int i = 0; i < out->rank; i++) {
+        int axis = axis_at(layout, out->rank, i), k = axis - (out->rank - shape->rank);
+        a->stride[operand][i] = k >= 0 && shape->dims[k] != 1 ? own[k] : 0;
+    }
+}
+
+static bool can_merge(const axes *a, size_t n_operands, int outer, int inner)
+{
+    for (size_t k = 0; k < n_operands; k++) {
+        if (a->stride[k][outer] != a->stride[k][inner] * a->extent[inner]) return false;
+    }
+    return true;
+}
+
+static void drop_axis(axes *a, size_t n_operands, int axis)
+{
+    a->count--;
+    for (int i = axis; i < a->count; i++) {
+        a->extent[i] = a->extent[i + 1];
+        for (size_t k = 0; k < n_operands; k++) a->stride[k][i] = a->stride[k][i + 1];
+    }
+}
+
+static void merge_axes(axes *a, size_t n_operands)
+{
+    for (int i = a->count - 1; i >= 0; i--) {
+        if (a->extent[i] == 1 && a->count > 1) drop_axis(a, n_operands, i);
+    }
+    for (int i = a->count - 2; i >= 0; i--) {
+        if (!can_merge(a, n_operands, i, i + 1)) continue;
+        a->extent[i + 1] *= a->extent[i];
+        drop_axis(a, n_operands, i);
+    }
+}
+
+static void set_result(elementwise_state *s, const sn_shape *out, sn_layout layout)
+{
+    axes *a = &s->axes;
+    a->count = out->rank;
+    for (int i = 0; i < out->rank; i++) a->extent[i] = (size_t)out->dims[axis_at(layout, out->rank, i)];
+    if (a->count == 0) a->extent[a->count++] = 1;
+}
+
+static void settle_axes(elementwise_state *s)
+{
+    axes *a = &s->axes;
+    merge_axes(a, s->n_operands);
+    s->n = a->extent[a->count - 1];
+    s->rows = 1;
+    for (int i = 0; i < a->count - 1; i++) s->rows *= a->extent[i];
+}
+
+/* ---------------------------------------------------------------------------------------------------- running */
 
 typedef struct elementwise_call {
     const elementwise_state *s;
-    const sn_impl_run *r;
+    const float *in[MAX_OPERANDS];
+    float *out;
 } elementwise_call;
 
-static bool same_shapes(const sn_impl_site *site)
+/* Where each operand is at that row of all outer axes. */
+static void locate_row(const elementwise_call *x, size_t row, const float *at[MAX_OPERANDS])
 {
-    for (size_t i = 0; i < site->n_in; i++) {
-        if (!sn_fact_is_float(&site->in[i])) return false;
-        if (!sn_shape_eq(&site->in[i].type.shape, &site->out[0].type.shape)) return false;
+    const axes *a = &x->s->axes;
+    for (size_t k = 0; k < x->s->n_operands; k++) at[k] = x->in[k];
+    for (int i = a->count - 2; i >= 0; i--) {
+        size_t index = row % a->extent[i];
+        row /= a->extent[i];
+        for (size_t k = 0; k < x->s->n_operands; k++) at[k] += index * a->stride[k][i];
     }
-    return sn_fact_is_float(&site->out[0]);
 }
 
-static sinter_status prepare(const sn_impl_site *site, void **state, sinter_error *err)
+typedef void (*rectangle_function)(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y);
+
+/* Rows [begin, end), rectangle by rectangle. */
+static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
 {
-    elementwise_state *s = SN_ARENA_NEW(site->arena, elementwise_state);
-    if (!s || !sn_shape_count(&site->out[0].type.shape, &s->count)) return sn_no_memory(err, "preparing a step");
-    s->kernels = site->kernels;
-    *state = s;
-    return SINTER_OK;
+    const elementwise_state *s = x->s;
+    const axes *a = &s->axes;
+    size_t block = a->count >= 2 ? a->extent[a->count - 2] : 1;
+    for (size_t row = begin; row < end;) {
+        size_t rows = block - row % block < end - row ? block - row % block : end - row;
+        const float *at[MAX_OPERANDS];
+        locate_row(x, row, at);
+        sn_ew_operand operand[MAX_OPERANDS];
+        for (size_t k = 0; k < s->n_operands; k++) {
+            operand[k] =
+                (sn_ew_operand){at[k], a->count >= 2 ? a->stride[k][a->count - 2] : 0, a->stride[k][a->count - 1]};
+        }
+        sn_ew_result y = {.data = x->out + row * s->n, .row = s->n, .rows = rows, .n = s->n};
+        f(x, operand, &y);
+        row += rows;
+    }
+}
+
+/* Elements [begin, end) of the only row. */
+static void run_elements(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
+{
+    sn_ew_operand operand[MAX_OPERANDS];
+    for (size_t k = 0; k < x->s->n_operands; k++) {
+        size_t step = x->s->axes.stride[k][x->s->axes.count - 1];
+        operand[k] = (sn_ew_operand){x->in[k] + begin * step, 0, step};
+    }
+    sn_ew_result y = {.data = x->out + begin, .row = end - begin, .rows = 1, .n = end - begin};
+    f(x, operand, &y);
+}
+
+static void run_part(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
+{
+    if (x->s->rows == 1) {
+        run_elements(x, begin, end, f);
+    } else {
+        run_rows(x, begin, end, f);
+    }
 }
 
 static void run(const sn_impl_run *r, sn_parallel_body body)
 {
-    elementwise_call x = {.s = r->state, .r = r};
-    sn_parallel_for(r->pool, x.s->count, GRAIN, body, &x);
+    elementwise_call x = {.s = r->state, .out = r->out[0]};
+    for (size_t k = 0; k < x.s->n_operands; k++) x.in[k] = r->in[k];
+    bool one_row = x.s->rows == 1;
+    size_t grain = one_row ? SN_GRAIN : 1 + SN_GRAIN / (x.s->n + 1);
+    sn_parallel_for(r->pool, one_row ? x.s->n : x.s->rows, grain, body, &x);
 }
 
-/* ---------------------------------------------------------------------------------------------------- Relu, Add, Mul
- */
+/* ---------------------------------------------------------------------------------------------------- activations */
 
-static void relu_range(void *context, size_t begin, size_t end, int worker)
+/* The result lies as input 0 does. */
+static bool follow_input(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
-    const elementwise_call *x = context;
-    (void)worker;
-    x->s->kernels->clamp((const float *)x->r->in[0] + begin, (float *)x->r->out[0] + begin, end - begin, 0, INFINITY);
+    layouts->in[0] = layouts->out = site->in_layout[0];
+    return sn_fact_is_float(&site->in[0]) && sn_fact_is_float(&site->out[0]);
 }
 
-static void add_range(void *context, size_t begin, size_t end, int worker)
+static bool activation_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
-    const elementwise_call *x = context;
-    (void)worker;
-    x->s->kernels->add((const float *)x->r->in[0] + begin, (const float *)x->r->in[1] + begin,
-                       (float *)x->r->out[0] + begin, end - begin);
+    sn_activation a;
+    return follow_input(site, layouts) && sn_activation_read(&site->model->nodes[site->node], site->in, site->n_in, &a);
 }
 
-static void mul_range(void *context, size_t begin, size_t end, int worker)
+/* All elements in a row, whatever the layout. */
+static elementwise_state *one_operand(const sn_impl_site *site)
 {
-    const elementwise_call *x = context;
-    (void)worker;
-    x->s->kernels->mul((const float *)x->r->in[0] + begin, (const float *)x->r->in[1] + begin,
-                       (float *)x->r->out[0] + begin, end - begin);
+    elementwise_state *s = SN_ARENA_NEW(site->arena, elementwise_state);
+    size_t count;
+    if (!s || !sn_shape_count(sn_site_out(site), &count)) return NULL;
+    s->kernels = site->kernels;
+    s->n_operands = 1;
+    s->axes = (axes){.count = 1, .extent = {count}, .stride = {{1}}};
+    s->rows = 1;
+    s->n = count;
+    return s;
 }
 
-#define ELEMENTWISE(name)                                                                                              \
-    static bool name##_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)                                     \
-    {                                                                                                                  \
-        (void)layouts;                                                                                                 \
-        return same_shapes(site);                                                                                      \
-    }                                                                                                                  \
-    static sinter_status name##_prepare(const sn_impl_site *site, void **state, size_t *scratch_size,                  \
-                                        sinter_error *err)                                                             \
-    {                                                                                                                  \
-        *scratch_size = 0;                                                                                             \
-        return prepare(site, state, err);                                                                              \
-    }                                                                                                                  \
-    static void name##_run(const sn_impl_run *r)                                                                       \
-    {                                                                                                                  \
-        run(r, name##_range);                                                                                          \
-    }
-ELEMENTWISE(relu)
-ELEMENTWISE(add)
-ELEMENTWISE(mul)
-
-/* ---------------------------------------------------------------------------------------------------- Clip */
-
-typedef struct clip_state {
-    elementwise_state base;
-    float lo, hi;
-} clip_state;
-
-/* A bound that is left out, or a constant scalar. */
-static bool read_bound(const sn_impl_site *site, size_t i, float *bound)
+static sinter_status activation_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
-    if (!sn_site_has(site, i)) return true;
-    const sinter_value *v = site->in[i].constant;
-    if (!v || v->kind != SINTER_KIND_TENSOR || v->dtype != SINTER_FLOAT || v->count != 1) return false;
-    memcpy(bound, v->data, sizeof *bound);
-    return true;
-}
-
-static bool read_bounds(const sn_impl_site *site, float *lo, float *hi)
-{
-    *lo = -INFINITY;
-    *hi = INFINITY;
-    return read_bound(site, 1, lo) && read_bound(site, 2, hi);
-}
-
-static bool clip_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
-{
-    (void)layouts;
-    float lo, hi;
-    bool bounds_are_inputs = site->op->since >= 11;
-    return bounds_are_inputs && sn_fact_is_float(&site->in[0]) && read_bounds(site, &lo, &hi);
-}
-
-static sinter_status clip_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
-{
-    clip_state *s = SN_ARENA_NEW(site->arena, clip_state);
-    if (!s || !sn_shape_count(&site->out[0].type.shape, &s->base.count)) return sn_no_memory(err, "preparing a step");
-    s->base.kernels = site->kernels;
-    (void)read_bounds(site, &s->lo, &s->hi);
+    elementwise_state *s = one_operand(site);
+    if (!s) return sn_no_memory(err, "preparing a step");
+    (void)sn_activation_read(&site->model->nodes[site->node], site->in, site->n_in, &s->activation);
     *state = s;
     *scratch_size = 0;
     return SINTER_OK;
 }
 
-static void clip_range(void *context, size_t begin, size_t end, int worker)
+static void activate(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
 {
-    const elementwise_call *x = context;
-    const clip_state *s = x->r->state;
-    (void)worker;
-    s->base.kernels->clamp((const float *)x->r->in[0] + begin, (float *)x->r->out[0] + begin, end - begin, s->lo,
-                           s->hi);
+    const sn_activation *a = &x->s->activation;
+    x->s->kernels->elementwise->activate[a->kind](a, operand[0].data, y->data, y->n);
 }
 
-static void clip_run(const sn_impl_run *r)
+static void activation_part(void *context, size_t begin, size_t end, int worker)
 {
-    run(r, clip_range);
+    (void)worker;
+    run_part(context, begin, end, activate);
 }
+
+static void activation_run(const sn_impl_run *r)
+{
+    run(r, activation_part);
+}
+
+#define ACTIVATION(row, op_type)                                                                                       \
+    const sn_impl sn_impl_##row = {                                                                                    \
+        "", op_type, "activation", false, activation_accepts, activation_prepare, activation_run, NULL};
+ACTIVATION(relu, "Relu")
+ACTIVATION(clip, "Clip")
+ACTIVATION(leaky_relu, "LeakyRelu")
+ACTIVATION(elu, "Elu")
+ACTIVATION(sigmoid, "Sigmoid")
+ACTIVATION(hard_sigmoid, "HardSigmoid")
+ACTIVATION(hard_swish, "HardSwish")
+ACTIVATION(tanh, "Tanh")
+ACTIVATION(gelu, "Gelu")
+
+/* ---------------------------------------------------------------------------------------------------- one operand */
+
+static const struct {
+    const char *op_type;
+    sn_ew_unary function;
+} unary_functions[] = {
+    {"Abs", SN_EW_ABS},           {"Ceil", SN_EW_CEIL},
+    {"Cos", SN_EW_COS},           {"Erf", SN_EW_ERF},
+    {"Exp", SN_EW_EXP},           {"Floor", SN_EW_FLOOR},
+    {"Log", SN_EW_LOG},           {"Mish", SN_EW_MISH},
+    {"Neg", SN_EW_NEG},           {"Reciprocal", SN_EW_RECIPROCAL},
+    {"Round", SN_EW_ROUND},       {"Sign", SN_EW_SIGN},
+    {"Sin", SN_EW_SIN},           {"Softplus", SN_EW_SOFTPLUS},
+    {"Softsign", SN_EW_SOFTSIGN}, {"Sqrt", SN_EW_SQRT},
+};
+
+static bool unary_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    return site->n_in == 1 && follow_input(site, layouts);
+}
+
+static sinter_status unary_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    elementwise_state *s = one_operand(site);
+    if (!s) return sn_no_memory(err, "preparing a step");
+    for (size_t i = 0; i < sizeof unary_functions / sizeof *unary_functions; i++) {
+        if (strcmp(unary_functions[i].op_type, site->op->name) == 0) s->function = (int)unary_functions[i].function;
+    }
+    *state = s;
+    *scratch_size = 0;
+    return SINTER_OK;
+}
+
+static void apply_unary(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
+{
+    x->s->kernels->elementwise->unary[x->s->function](operand[0].data, y->data, y->n);
+}
+
+static void unary_part(void *context, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    run_part(context, begin, end, apply_unary);
+}
+
+static void unary_run(const sn_impl_run *r)
+{
+    run(r, unary_part);
+}
+
+#define UNARY(row, op_type)                                                                                            \
+    const sn_impl sn_impl_##row = {"", op_type, "unary", false, unary_accepts, unary_prepare, unary_run, NULL};
+UNARY(abs, "Abs")
+UNARY(ceil, "Ceil")
+UNARY(cos, "Cos")
+UNARY(erf, "Erf")
+UNARY(exp, "Exp")
+UNARY(floor, "Floor")
+UNARY(log, "Log")
+UNARY(mish, "Mish")
+UNARY(neg, "Neg")
+UNARY(reciprocal, "Reciprocal")
+UNARY(round, "Round")
+UNARY(sign, "Sign")
+UNARY(sin, "Sin")
+UNARY(softplus, "Softplus")
+UNARY(softsign, "Softsign")
+UNARY(sqrt, "Sqrt")
+
+/* ---------------------------------------------------------------------------------------------------- two operands */
+
+static const struct {
+    const char *op_type;
+    sn_ew_binary function;
+} binary_functions[] = {
+    {"Add", SN_EW_ADD}, {"Sub", SN_EW_SUB}, {"Mul", SN_EW_MUL}, {"Div", SN_EW_DIV},
+    {"Min", SN_EW_MIN}, {"Max", SN_EW_MAX}, {"Pow", SN_EW_POW}, {"PRelu", SN_EW_PRELU},
+};
+
+/* Channels last when an operand of the result's shape lies so; then whoever has as many axes comes along. */
+static sn_layout layout_of_result(const sn_impl_site *site)
+{
+    const sn_shape *out = sn_site_out(site);
+    for (size_t i = 0; i < 2; i++) {
+        if (site->in_layout[i] == SN_LAYOUT_CHANNELS_LAST && sn_shape_eq(sn_site_in(site, i), out))
+            return SN_LAYOUT_CHANNELS_LAST;
+    }
+    return SN_LAYOUT_PLAIN;
+}
+
+static void choose_layouts(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    layouts->out = layout_of_result(site);
+    for (size_t i = 0; i < 2; i++) {
+        bool as_many = sn_site_in(site, i)->rank == sn_site_out(site)->rank;
+        layouts->in[i] = as_many ? layouts->out : SN_LAYOUT_PLAIN;
+    }
+}
+
+static void set_axes(elementwise_state *s, const sn_impl_site *site, const sn_impl_layouts *layouts)
+{
+    s->n_operands = 2;
+    set_result(s, sn_site_out(site), layouts->out);
+    for (size_t i = 0; i < 2; i++) {
+        set_operand(&s->axes, i, sn_site_in(site, i), sn_site_out(site), layouts->in[i], layouts->out);
+    }
+    settle_axes(s);
+}
+
+/* The kernel reads the last axis in steps of 0 or 1. */
+static bool steps_fit(const elementwise_state *s)
+{
+    for (size_t k = 0; k < s->n_operands; k++) {
+        if (s->axes.stride[k][s->axes.count - 1] > 1) return false;
+    }
+    return true;
+}
+
+/* Before opset 7 broadcasting was asked for by attributes. */
+static bool binary_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    if (site->n_in != 2 || !sn_fact_is_float(&site->in[0]) || !sn_fact_is_float(&site->in[1])) return false;
+    if (!sn_fact_is_float(&site->out[0]) || site->op->since < 7) return false;
+    elementwise_state s = {0};
+    choose_layouts(site, layouts);
+    set_axes(&s, site, layouts);
+    if (steps_fit(&s)) return true;
+    layouts->in[0] = layouts->in[1] = layouts->out = SN_LAYOUT_PLAIN;
+    return true;
+}
+
+static sinter_status binary_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    elementwise_state *s = SN_ARENA_NEW(site->arena, elementwise_state);
+    sn_layout in[2];
+    sn_impl_layouts layouts = {.in = in};
+    if (!s) return sn_no_memory(err, "preparing a step");
+    (void)binary_accepts(site, &layouts);
+    s->kernels = site->kernels;
+    set_axes(s, site, &layouts);
+    for (size_t i = 0; i < sizeof binary_functions / sizeof *binary_functions; i++) {
+        if (strcmp(binary_functions[i].op_type, site->op->name) == 0) s->function = (int)binary_functions[i].function;
+    }
+    *state = s;
+    *scratch_size = 0;
+    return SINTER_OK;
+}
+
+static void apply_binary(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
+{
+    x->s->kernels->elementwise->binary[x->s->function](operand[0], operand[1], *y);
+}
+
+static void binary_part(void *context, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    run_part(context, begin, end, apply_binary);
+}
+
+static void binary_run(const sn_impl_run *r)
+{
+    run(r, binary_part);
+}
+
+#define BINARY(row, op_type)                                                                                           \
+    const sn_impl sn_impl_##row = {"", op_type, "binary", false, binary_accepts, binary_prepare, binary_run, NULL};
+BINARY(add, "Add")
+BINARY(sub, "Sub")
+BINARY(mul, "Mul")
+BINARY(div, "Div")
+BINARY(min, "Min")
+BINARY(max, "Max")
+BINARY(pow, "Pow")
+BINARY(prelu, "PRelu")
 
 /* ---------------------------------------------------------------------------------------------------- ChannelAffine */
 
-typedef struct affine_state {
-    const sn_kernels *kernels;
-    size_t planes, channels, inner;
-    sinter_dtype dtype; /* of scale and bias */
-} affine_state;
-
 static bool affine_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
-    (void)layouts;
     size_t count;
-    const sn_shape *x = &site->in[0].type.shape;
-    if (!sn_fact_is_float(&site->in[0]) || x->rank < 2 || !sn_shape_count(x, &count) || count == 0) return false;
+    if (sn_site_in(site, 0)->rank < 2 || !follow_input(site, layouts)) return false;
     for (size_t i = 1; i < 3; i++) {
-        if (!sn_shape_count(&site->in[i].type.shape, &count) || count != (size_t)x->dims[1]) return false;
-        if (site->in[i].type.dtype != site->in[1].type.dtype) return false;
+        if (!sn_fact_is_float(&site->in[i]) || !sn_shape_count(sn_site_in(site, i), &count)) return false;
+        if (count != (size_t)sn_site_in(site, 0)->dims[1]) return false;
     }
-    return site->in[1].type.dtype == SINTER_FLOAT || site->in[1].type.dtype == SINTER_DOUBLE;
+    return true;
 }
 
 static sinter_status affine_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
-    const sn_shape *x = &site->in[0].type.shape;
-    affine_state *s = SN_ARENA_NEW(site->arena, affine_state);
+    elementwise_state *s = SN_ARENA_NEW(site->arena, elementwise_state);
+    const sn_shape *x = sn_site_in(site, 0);
+    sn_layout layout = site->in_layout[0];
     if (!s) return sn_no_memory(err, "preparing a step");
-    *s = (affine_state){.kernels = site->kernels,
-                        .planes = (size_t)(x->dims[0] * x->dims[1]),
-                        .channels = (size_t)x->dims[1],
-                        .inner = (size_t)sn_shape_product(x, 2, x->rank),
-                        .dtype = site->in[1].type.dtype};
+    s->kernels = site->kernels;
+    s->n_operands = 3;
+    set_result(s, x, layout);
+    set_operand(&s->axes, 0, x, x, layout, layout);
+    for (int i = 0; i < x->rank; i++) {
+        size_t step = axis_at(layout, x->rank, i) == 1 && x->dims[1] != 1 ? 1 : 0;
+        s->axes.stride[1][i] = s->axes.stride[2][i] = step;
+    }
+    settle_axes(s);
     *state = s;
     *scratch_size = 0;
     return SINTER_OK;
 }
 
-static void affine_planes(void *context, size_t begin, size_t end, int worker)
+static void apply_affine(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
 {
-    const sn_impl_run *r = context;
-    const affine_state *s = r->state;
+    x->s->kernels->elementwise->affine(operand[0], operand[1], operand[2], -INFINITY, INFINITY, *y);
+}
+
+static void affine_part(void *context, size_t begin, size_t end, int worker)
+{
     (void)worker;
-    for (size_t i = begin; i < end; i++) {
-        float scale = (float)sn_load_double(s->dtype, r->in[1], i % s->channels);
-        float shift = (float)sn_load_double(s->dtype, r->in[2], i % s->channels);
-        s->kernels->affine((const float *)r->in[0] + i * s->inner, (float *)r->out[0] + i * s->inner, s->inner, scale,
-                           shift, -INFINITY, INFINITY);
-    }
+    run_part(context, begin, end, apply_affine);
 }
 
 static void affine_run(const sn_impl_run *r)
 {
-    const affine_state *s = r->state;
-    sn_parallel_for(r->pool, s->planes, 1 + GRAIN / s->inner, affine_planes, (void *)r);
+    run(r, affine_part);
 }
 
-const sn_impl sn_impl_relu = {"", "Relu", "clamp", false, relu_accepts, relu_prepare, relu_run, NULL};
-const sn_impl sn_impl_add = {"", "Add", "add", false, add_accepts, add_prepare, add_run, NULL};
-const sn_impl sn_impl_mul = {"", "Mul", "mul", false, mul_accepts, mul_prepare, mul_run, NULL};
-const sn_impl sn_impl_clip = {"", "Clip", "clamp", false, clip_accepts, clip_prepare, clip_run, NULL};
 const sn_impl sn_impl_channel_affine = {"sinter",       "ChannelAffine", "channel-affine", false,
                                         affine_accepts, affine_prepare,  affine_run,       NULL};

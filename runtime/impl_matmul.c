@@ -13,6 +13,7 @@ typedef struct matmul_state {
     const float *packed; /* NULL: B is packed by each run, into scratch */
     const float *scale, *bias;
     bool has_c, c_is_bias;
+    bool fused_residual, fused_bias;
     bool transpose_a;
     size_t a_floats, b_floats; /* of scratch */
 } matmul_state;
@@ -69,7 +70,8 @@ static void matmul_run(const sn_impl_run *r)
     sn_epilogue e = {.scale = s->scale, .bias = s->bias};
     if (s->has_c && s->c_is_bias && !s->bias) e.bias = r->in[2];
     if (s->has_c && !s->c_is_bias) e.residual = r->in[2];
-    if (!e.residual && s->product.gemm.epilogue.residual_row > 0) e.residual = r->in[r->n_in];
+    if (s->fused_residual) e.residual = r->in[r->n_in];
+    if (s->fused_bias) e.bias = r->in[r->n_in + s->fused_residual];
     sn_product_run(&s->product, a, b, r->out[0], &e, r->pool);
 }
 
@@ -162,7 +164,8 @@ static sinter_status gemm_prepare(const sn_impl_site *site, void **state, size_t
     s->product.gemm = (sn_gemm){.m = m, .n = n, .taps = 1, .kc = k, .a_row = k, .c_row = n};
     s->product.gemm.epilogue.activation = site->fusion.activation;
     SN_TRY(settle_c(s, site, err));
-    if (site->fusion.residual || (s->has_c && !s->c_is_bias)) s->product.gemm.epilogue.residual_row = n;
+    s->fused_residual = site->fusion.residual;
+    if (s->fused_residual || (s->has_c && !s->c_is_bias)) s->product.gemm.epilogue.residual_row = n;
     *state = s;
     return settle_weights(s, site, scratch_size, err);
 }
@@ -229,7 +232,9 @@ static sinter_status matmul_prepare(const sn_impl_site *site, void **state, size
     s->product = (sn_product_plan){.kernels = site->kernels, .items = &one_item, .n_items = one_matrix ? 1 : batch};
     s->product.gemm = (sn_gemm){.m = one_matrix ? m * batch : m, .n = n, .taps = 1, .kc = k, .a_row = k, .c_row = n};
     s->product.gemm.epilogue.activation = site->fusion.activation;
-    if (site->fusion.residual) s->product.gemm.epilogue.residual_row = n;
+    s->fused_bias = site->fusion.bias;
+    s->fused_residual = site->fusion.residual;
+    if (s->fused_residual) s->product.gemm.epilogue.residual_row = n;
     if (!one_matrix) SN_TRY(list_products(s, site, &sizes, err));
     *state = s;
     return settle_weights(s, site, scratch_size, err);

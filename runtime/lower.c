@@ -193,7 +193,7 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
 {
     sn_plan_builder *b = x->b;
     const sn_node *node = &b->m->nodes[draft->node];
-    *c = (choice){.fused = {.residual = SN_NONE, .out = node->n_out > 0 ? node->out[0] : SN_NONE}};
+    *c = (choice){.fused = {.residual = SN_NONE, .bias = SN_NONE, .out = node->n_out > 0 ? node->out[0] : SN_NONE}};
     if (b->s->reference || !draft->planned || draft->check_types || !wants_all(draft, node)) return SINTER_OK;
     sn_layout *now = SN_ARENA_ARRAY(&b->facts.arena, sn_layout, node->n_in);
     c->layouts.in = SN_ARENA_ARRAY(&b->facts.arena, sn_layout, node->n_in);
@@ -222,15 +222,17 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
     return SINTER_OK;
 }
 
-/* Inputs in the layouts that the implementation reads, then the residual. */
+/* Inputs in the layouts that the implementation reads, then those of what is fused. */
 static sinter_status bring_inputs(lowering *x, const choice *c, sn_step *step)
 {
     const sn_node *node = &x->b->m->nodes[step->node];
-    size_t n = node->n_in + (c->fused.residual != SN_NONE);
-    sn_value_id *ids = SN_ARENA_ARRAY(&x->b->plan->arena, sn_value_id, n);
+    const sn_fused *f = &c->fused;
+    sn_value_id *ids = SN_ARENA_ARRAY(&x->b->plan->arena, sn_value_id, node->n_in + 2);
     if (!ids) return no_memory(x);
-    for (size_t i = 0; i < node->n_in; i++) SN_TRY(ensure(x, step->node, node->in[i], c->layouts.in[i], &ids[i]));
-    if (n > node->n_in) SN_TRY(ensure(x, step->node, c->fused.residual, c->layouts.out, &ids[node->n_in]));
+    size_t n = node->n_in;
+    for (size_t i = 0; i < n; i++) SN_TRY(ensure(x, step->node, node->in[i], c->layouts.in[i], &ids[i]));
+    if (f->residual != SN_NONE) SN_TRY(ensure(x, step->node, f->residual, c->layouts.out, &ids[n++]));
+    if (f->bias != SN_NONE) ids[n++] = f->bias;
     step->in = ids;
     step->n_in = n;
     return SINTER_OK;
