@@ -250,26 +250,47 @@ typedef struct target {
     float lo, hi;
 } target;
 
+KERNEL_INLINE vf load_columns(const bool part, const float *p, size_t lanes)
+{
+    return part ? vf_load_part(p, lanes) : vf_load(p);
+}
+
+/* Row `row` of a tile's outputs, `lanes` channels from `at` on. Only a `part` of the tile, or of the vector, may exist.
+ */
 KERNEL_INLINE void store_row(const size_t side, const bool part, const target *t, size_t row, size_t at, size_t lanes,
                              const vf *y)
 {
     if (part && row >= t->rows) return;
+    const vf lo = vf_splat(t->lo), hi = vf_splat(t->hi);
+    vf x[MAX_SIDE];
+    UNROLL
+    for (size_t j = 0; j < side; j++) x[j] = y[j];
+    if (t->scale) {
+        vf scale = load_columns(part, t->scale + at, lanes);
+        UNROLL
+        for (size_t j = 0; j < side; j++) x[j] *= scale;
+    }
+    if (t->bias) {
+        vf bias = load_columns(part, t->bias + at, lanes);
+        UNROLL
+        for (size_t j = 0; j < side; j++) x[j] += bias;
+    }
+    if (t->residual) {
+        const float *residual = opaque(t->residual + row * t->residual_line + at);
+        UNROLL
+        for (size_t j = 0; j < side; j++) {
+            if (!part || j < t->columns) x[j] += load_columns(part, residual + j * t->residual_pixel, lanes);
+        }
+    }
+    float *c = opaque_target(t->c + row * t->c_line + at);
     UNROLL
     for (size_t j = 0; j < side; j++) {
         if (part && j >= t->columns) break;
-        vf x = y[j];
-        if (t->scale) x *= part ? vf_load_part(t->scale + at, lanes) : vf_load(t->scale + at);
-        if (t->bias) x += part ? vf_load_part(t->bias + at, lanes) : vf_load(t->bias + at);
-        if (t->residual) {
-            const float *residual = t->residual + row * t->residual_line + j * t->residual_pixel + at;
-            x += part ? vf_load_part(residual, lanes) : vf_load(residual);
-        }
-        x = vf_clamp(x, vf_splat(t->lo), vf_splat(t->hi));
-        float *c = t->c + row * t->c_line + j * t->c_pixel + at;
+        x[j] = vf_clamp(x[j], lo, hi);
         if (part) {
-            vf_store_part(c, x, lanes);
+            vf_store_part(c + j * t->c_pixel, x[j], lanes);
         } else {
-            vf_store(c, x);
+            vf_store(c + j * t->c_pixel, x[j]);
         }
     }
 }

@@ -59,9 +59,17 @@ typedef struct pixels {
     ptrdiff_t row, column;
 } pixels;
 
-KERNEL_INLINE vf pixel(const pixels *d, int row, int column)
+/* p, of which the compiler knows nothing: neighbours are found from it by an addressing mode. Otherwise all of their
+ * addresses, several dozen, are computed before the loop over channels and reloaded in it. */
+KERNEL_INLINE float *opaque_target(float *p)
 {
-    return vf_load(d->x + row * d->row + column * d->column);
+    __asm__("" : "+r"(p));
+    return p;
+}
+KERNEL_INLINE const float *opaque(const float *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
 }
 
 /* The rows of B^T of p and -p, or of q and -q, whose sums differ in signs only. */
@@ -77,10 +85,11 @@ KERNEL_INLINE vf input_4_end(vf d0, vf d2, vf d4)
     return vf_fma(SPLAT(P2 * Q2), d0, vf_fma(-SPLAT(P2 + Q2), d2, d4));
 }
 
-/* B^T along a row, whose six points are stored `point` floats apart. */
-KERNEL_INLINE void input_4_row(const vf d[6], float *v, size_t point)
+/* B^T along a row, whose six points are stored `point` floats apart; the next row's place. */
+KERNEL_INLINE float *input_4_row(const vf d[6], float *v, size_t point)
 {
     vf plus, minus;
+    v = opaque_target(v);
     vf_store(v, input_4_end(d[0], d[2], d[4]));
     input_4_pair(d[1], d[2], d[3], d[4], SPLAT(P), SPLAT(Q2), &plus, &minus);
     vf_store(v + point, plus);
@@ -89,55 +98,67 @@ KERNEL_INLINE void input_4_row(const vf d[6], float *v, size_t point)
     vf_store(v + 3 * point, plus);
     vf_store(v + 4 * point, minus);
     vf_store(v + 5 * point, input_4_end(d[1], d[3], d[5]));
+    return v + 6 * point;
+}
+
+KERNEL_INLINE float *input_4_ends(const pixels *d, int last, float *v, size_t point)
+{
+    vf a[6];
+    const float *x = d->x + last * d->row;
+    UNROLL
+    for (int j = 0; j < 6; j++, x += d->column) {
+        x = opaque(x);
+        a[j] = input_4_end(vf_load(x), vf_load(x + 2 * d->row), vf_load(x + 4 * d->row));
+    }
+    return input_4_row(a, v, point);
+}
+
+KERNEL_INLINE float *input_4_pairs(const pixels *d, vf abscissa, vf other_squared, float *v, size_t point)
+{
+    vf a[6], b[6];
+    const float *x = d->x;
+    UNROLL
+    for (int j = 0; j < 6; j++, x += d->column) {
+        x = opaque(x);
+        input_4_pair(vf_load(x + d->row), vf_load(x + 2 * d->row), vf_load(x + 3 * d->row), vf_load(x + 4 * d->row),
+                     abscissa, other_squared, &a[j], &b[j]);
+    }
+    return input_4_row(b, input_4_row(a, v, point), point);
 }
 
 KERNEL_INLINE void input_4(const pixels *d, float *v, size_t point)
 {
-    vf a[6], b[6];
-    for (int last = 0; last < 2; last++) {
-        UNROLL
-        for (int j = 0; j < 6; j++) {
-            a[j] = input_4_end(pixel(d, last, j), pixel(d, last + 2, j), pixel(d, last + 4, j));
-        }
-        input_4_row(a, v + (size_t)(last * 5 * 6) * point, point);
-    }
-    for (int far = 0; far < 2; far++) {
-        vf x = far ? SPLAT(Q) : SPLAT(P), other_squared = far ? SPLAT(P2) : SPLAT(Q2);
-        UNROLL
-        for (int j = 0; j < 6; j++) {
-            input_4_pair(pixel(d, 1, j), pixel(d, 2, j), pixel(d, 3, j), pixel(d, 4, j), x, other_squared, &a[j],
-                         &b[j]);
-        }
-        input_4_row(a, v + (size_t)((1 + 2 * far) * 6) * point, point);
-        input_4_row(b, v + (size_t)((2 + 2 * far) * 6) * point, point);
-    }
+    v = input_4_ends(d, 0, v, point);
+    v = input_4_pairs(d, SPLAT(P), SPLAT(Q2), v, point);
+    v = input_4_pairs(d, SPLAT(Q), SPLAT(P2), v, point);
+    input_4_ends(d, 1, v, point);
 }
 
-KERNEL_INLINE void input_2_row(const vf d[4], float *v, size_t point)
+KERNEL_INLINE float *input_2_row(const vf d[4], float *v, size_t point)
 {
+    v = opaque_target(v);
     vf_store(v, d[0] - d[2]);
     vf_store(v + point, d[2] + d[1]);
     vf_store(v + 2 * point, d[2] - d[1]);
     vf_store(v + 3 * point, d[3] - d[1]);
+    return v + 4 * point;
 }
 
 KERNEL_INLINE void input_2(const pixels *d, float *v, size_t point)
 {
-    vf a[4], b[4];
+    vf rows[4][4];
+    const float *x = d->x;
     UNROLL
-    for (int j = 0; j < 4; j++) {
-        a[j] = pixel(d, 0, j) - pixel(d, 2, j);
-        b[j] = pixel(d, 3, j) - pixel(d, 1, j);
+    for (int j = 0; j < 4; j++, x += d->column) {
+        x = opaque(x);
+        vf d0 = vf_load(x), d1 = vf_load(x + d->row), d2 = vf_load(x + 2 * d->row), d3 = vf_load(x + 3 * d->row);
+        rows[0][j] = d0 - d2;
+        rows[1][j] = d2 + d1;
+        rows[2][j] = d2 - d1;
+        rows[3][j] = d3 - d1;
     }
-    input_2_row(a, v, point);
-    input_2_row(b, v + 12 * point, point);
     UNROLL
-    for (int j = 0; j < 4; j++) {
-        a[j] = pixel(d, 2, j) + pixel(d, 1, j);
-        b[j] = pixel(d, 2, j) - pixel(d, 1, j);
-    }
-    input_2_row(a, v + 4 * point, point);
-    input_2_row(b, v + 8 * point, point);
+    for (int i = 0; i < 4; i++) v = input_2_row(rows[i], v, point);
 }
 
 KERNEL_INLINE void input_tile(const size_t side, const pixels *d, float *v, size_t point)
@@ -164,20 +185,22 @@ KERNEL_INLINE void output_4_row(const vf m[6], vf y[4])
 /* Rows `odd` and odd + 2 of A^T M A, where the points of M are `point` floats apart. */
 KERNEL_INLINE void output_4(const int odd, const float *m, size_t point, vf y[2][4])
 {
+    const size_t row = 6 * point;
     vf a[6], b[6];
     UNROLL
-    for (size_t j = 0; j < 6; j++) {
-        vf p = vf_load(m + (6 + j) * point), minus_p = vf_load(m + (12 + j) * point);
-        vf q = vf_load(m + (18 + j) * point), minus_q = vf_load(m + (24 + j) * point);
+    for (int j = 0; j < 6; j++, m += point) {
+        m = opaque(m);
+        vf p = vf_load(m + row), minus_p = vf_load(m + 2 * row), q = vf_load(m + 3 * row),
+           minus_q = vf_load(m + 4 * row);
         if (odd) {
             p -= minus_p;
             q -= minus_q;
             a[j] = vf_fma(SPLAT(Q), q, SPLAT(P) * p);
-            b[j] = vf_fma(SPLAT(Q3), q, vf_fma(SPLAT(P3), p, vf_load(m + (30 + j) * point)));
+            b[j] = vf_fma(SPLAT(Q3), q, vf_fma(SPLAT(P3), p, vf_load(m + 5 * row)));
         } else {
             p += minus_p;
             q += minus_q;
-            a[j] = vf_load(m + j * point) + (p + q);
+            a[j] = vf_load(m) + (p + q);
             b[j] = vf_fma(SPLAT(Q2), q, SPLAT(P2) * p);
         }
     }
@@ -188,12 +211,14 @@ KERNEL_INLINE void output_4(const int odd, const float *m, size_t point, vf y[2]
 /* Both rows. */
 KERNEL_INLINE void output_2(const float *m, size_t point, vf y[2][4])
 {
+    const size_t row = 4 * point;
     vf a[4], b[4];
     UNROLL
-    for (size_t j = 0; j < 4; j++) {
-        vf plus = vf_load(m + (4 + j) * point), minus = vf_load(m + (8 + j) * point);
-        a[j] = vf_load(m + j * point) + (plus + minus);
-        b[j] = vf_load(m + (12 + j) * point) + (plus - minus);
+    for (int j = 0; j < 4; j++, m += point) {
+        m = opaque(m);
+        vf plus = vf_load(m + row), minus = vf_load(m + 2 * row);
+        a[j] = vf_load(m) + (plus + minus);
+        b[j] = vf_load(m + 3 * row) + (plus - minus);
     }
     y[0][0] = a[0] + (a[1] + a[2]);
     y[0][1] = a[3] + (a[1] - a[2]);
