@@ -11,125 +11,125 @@
  * an inner one, not more, and a map of 7 x 7 under a kernel of 5 x 5 is as fast as any. The same body reads the last,
  * partial vector of channels.
  *
- * Channels go in blocks, outside of the loop over rows: a block of the rows under the kernel stays in the first cache,
- * from where the next rows read it again.
+ * All channels of a tile come before the next tile. Blocks of channels, whose rows under the kernel would stay in the
+ * first cache, are slower: short runs of channels cost more than reading those rows from the second one again.
  */
 #include "runtime/kernels/isa.h"
 #include "runtime/kernels/kernels.h"
 
 extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
 
-#define MAX_WIDTH   7 /* divides the maps of most networks: 112, 56, 28, 14, 7 */
-#define BLOCK_BYTES (24 << 10)
+#define MAX_WIDTH  7 /* divides the maps of most networks: 112, 56, 28, 14, 7 */
+#define MAX_KERNEL 7 /* of the bodies below */
 
+/* All that a body reads: compilers keep what an inner loop needs in registers, and the rest where it is. */
 typedef struct tile {
-    const sn_depthwise *d;
-    const float *x;               /* the image */
-    const float *weights;         /* from here on everything is at channel 0 */
-    ptrdiff_t first;              /* of the first tap, from x; it may lie outside */
-    ptrdiff_t step[2];            /* from a kernel row to the next: depth, height */
-    ptrdiff_t weight_step[2];     /* the same in the weights */
-    sn_taps rows[2];              /* kernel rows inside of the image: depth, height */
-    ptrdiff_t column;             /* input column of the first tap */
-    size_t m;                     /* the first output position */
-    size_t channel, channels_end; /* what to compute */
+    size_t channels_begin, channels_end; /* what to compute; all pointers are at channel 0 */
+    const float *x;                      /* the image */
+    ptrdiff_t first;                     /* of the first tap of the first output, from x; may lie outside */
+    ptrdiff_t step[2], rows[2];          /* from a kernel row to the next, and how many are inside: depth, height */
+    const float *weights;                /* of the first row inside */
+    ptrdiff_t weight_step[2];            /* as `step` */
+    size_t channels;                     /* from one tap's weights to the next */
+    ptrdiff_t column, columns;           /* input column of the first tap, and how many there are */
+    ptrdiff_t pitch, kernel, stride, dilation;
+    float *y; /* the first output */
+    size_t y_pitch;
+    sn_epilogue epilogue; /* its residual is that of the first output */
 } tile;
 
 /* ---------------------------------------------------------------------------------------------------- one vector */
 
-KERNEL_INLINE void start(const tile *t, size_t c, size_t n, vf *acc, const int width)
+/* Adds one row of the kernel, whose first tap is x[at]. Output i takes input j with weight j - i * stride. */
+KERNEL_INLINE void add_row(const tile *t, const float *x, ptrdiff_t at, const float *weights, size_t n, vf *acc,
+                           const int kernel, const int stride, const int width, const bool border)
 {
-    const float *bias = t->d->epilogue.bias;
-    vf first = bias ? vf_load_some(bias + c, n) : (vf){0};
+    vf w[MAX_KERNEL];
     UNROLL
-    for (int i = 0; i < width; i++) acc[i] = first;
+    for (int k = 0; k < kernel; k++, weights += t->channels) w[k] = vf_load_some(weights, n);
+    UNROLL_LONG
+    for (int j = 0; j < (width - 1) * stride + kernel; j++, at += t->pitch) {
+        if (border && (size_t)(t->column + j) >= (size_t)t->columns) continue;
+        const vf in = vf_load_some(x + at, n);
+        UNROLL
+        for (int i = 0; i < width; i++) {
+            if (j >= i * stride && j - i * stride < kernel) acc[i] = vf_fma(in, w[j - i * stride], acc[i]);
+        }
+    }
+}
+
+/* The same for any kernel. */
+KERNEL_INLINE void add_any_row(const tile *t, const float *x, ptrdiff_t at, const float *weights, size_t n, vf *acc,
+                               const int width, const bool border)
+{
+    ptrdiff_t column = t->column;
+    for (ptrdiff_t k = 0; k < t->kernel; k++) {
+        const vf w = vf_load_some(weights, n);
+        ptrdiff_t from = at;
+        UNROLL
+        for (int i = 0; i < width; i++, from += t->stride * t->pitch) {
+            if (border && (size_t)(column + i * t->stride) >= (size_t)t->columns) continue;
+            acc[i] = vf_fma(vf_load_some(x + from, n), w, acc[i]);
+        }
+        weights += t->channels;
+        column += t->dilation;
+        at += t->dilation * t->pitch;
+    }
 }
 
 /* Other activations need more registers than the sums leave: finish_row applies them. */
 KERNEL_INLINE void finish(const tile *t, size_t c, size_t n, vf *acc, const int width)
 {
-    const sn_epilogue *e = &t->d->epilogue;
+    const sn_epilogue *e = &t->epilogue;
     if (e->residual) {
-        const float *residual = e->residual + t->m * e->residual_row + c;
+        const float *residual = e->residual + c;
         UNROLL
-        for (int i = 0; i < width; i++) acc[i] += vf_load_some(residual + (size_t)i * e->residual_row, n);
+        for (int i = 0; i < width; i++, residual += e->residual_row) acc[i] += vf_load_some(residual, n);
     }
     if (e->activation.kind == SN_ACT_CLAMP) {
         const vf low = vf_splat(e->activation.alpha), high = vf_splat(e->activation.beta);
         UNROLL
         for (int i = 0; i < width; i++) acc[i] = vf_clamp(acc[i], low, high);
     }
-    float *y = t->d->y + t->m * t->d->y_pitch + c;
+    float *y = t->y + c;
     UNROLL
-    for (int i = 0; i < width; i++) vf_store_some(y + (size_t)i * t->d->y_pitch, acc[i], n);
-}
-
-/* Adds one row of the kernel. Output i takes input j with weight j - i * stride. */
-KERNEL_INLINE void add_row(const tile *t, ptrdiff_t first, const float *weights, size_t c, size_t n, vf *acc,
-                           const int kernel, const int stride, const int width, const bool border)
-{
-    const ptrdiff_t pitch = t->d->window->pitch[2], columns = t->d->window->in[2];
-    vf w[8];
-    UNROLL
-    for (int k = 0; k < kernel; k++) w[k] = vf_load_some(weights + (size_t)k * t->d->channels + c, n);
-    UNROLL_LONG
-    for (int j = 0; j < (width - 1) * stride + kernel; j++) {
-        if (border && (size_t)(t->column + j) >= (size_t)columns) continue;
-        vf x = vf_load_some(t->x + (first + j * pitch + (ptrdiff_t)c), n);
-        UNROLL
-        for (int i = 0; i < width; i++) {
-            if (j >= i * stride && j - i * stride < kernel) acc[i] = vf_fma(x, w[j - i * stride], acc[i]);
-        }
-    }
-}
-
-/* The same for any kernel: the width is that of the window. */
-KERNEL_INLINE void add_any_row(const tile *t, ptrdiff_t first, const float *weights, size_t c, size_t n, vf *acc,
-                               const int width, const bool border)
-{
-    const sn_image_window *window = t->d->window;
-    const ptrdiff_t pitch = window->pitch[2], stride = window->stride[2];
-    for (ptrdiff_t k = 0; k < window->kernel[2]; k++) {
-        const vf w = vf_load_some(weights + (size_t)k * t->d->channels + c, n);
-        const ptrdiff_t column = t->column + k * window->dilation[2], at = first + k * window->dilation[2] * pitch;
-        UNROLL
-        for (int i = 0; i < width; i++) {
-            if (border && (size_t)(column + i * stride) >= (size_t)window->in[2]) continue;
-            acc[i] = vf_fma(vf_load_some(t->x + (at + i * stride * pitch + (ptrdiff_t)c), n), w, acc[i]);
-        }
-    }
+    for (int i = 0; i < width; i++, y += t->y_pitch) vf_store_some(y, acc[i], n);
 }
 
 /* Channels [c, c + n). A kernel width of 0 means any. */
 KERNEL_INLINE void vector(const tile *t, size_t c, size_t n, const int kernel, const int stride, const int width,
                           const bool border)
 {
+    const float *x = t->x + c, *weights = t->weights + c, *bias = t->epilogue.bias;
+    ptrdiff_t at = t->first;
     vf acc[MAX_WIDTH];
-    start(t, c, n, acc, width);
-    for (ptrdiff_t z = t->rows[0].begin; z < t->rows[0].end; z++) {
-        for (ptrdiff_t y = t->rows[1].begin; y < t->rows[1].end; y++) {
-            const ptrdiff_t first = t->first + z * t->step[0] + y * t->step[1];
-            const float *weights = t->weights + z * t->weight_step[0] + y * t->weight_step[1];
+    acc[0] = bias ? vf_load_some(bias + c, n) : (vf){0};
+    UNROLL
+    for (int i = 1; i < width; i++) acc[i] = acc[0];
+    for (ptrdiff_t z = t->rows[0]; z > 0; z--) {
+        const float *w = weights;
+        ptrdiff_t from = at;
+        for (ptrdiff_t y = t->rows[1]; y > 0; y--) {
             if (kernel > 0)
-                add_row(t, first, weights, c, n, acc, kernel, stride, width, border);
+                add_row(t, x, from, w, n, acc, kernel, stride, width, border);
             else
-                add_any_row(t, first, weights, c, n, acc, width, border);
+                add_any_row(t, x, from, w, n, acc, width, border);
+            from += t->step[1];
+            w += t->weight_step[1];
         }
+        at += t->step[0];
+        weights += t->weight_step[0];
     }
     finish(t, c, n, acc, width);
 }
 
-KERNEL_INLINE void border_tile(const tile *t, const int kernel, const int stride, const int width)
+/* Inner tiles only have whole vectors. */
+KERNEL_INLINE void run_tile(const tile *t, const int kernel, const int stride, const int width, const bool border)
 {
-    for (size_t c = t->channel; c < t->channels_end; c += VL) {
-        const size_t left = t->channels_end - c;
-        vector(t, c, left < VL ? left : VL, kernel, stride, width, true);
+    const size_t end = t->channels_end;
+    for (size_t c = t->channels_begin; c < end; c += VL) {
+        vector(t, c, border && end - c < VL ? end - c : VL, kernel, stride, width, border);
     }
-}
-
-KERNEL_INLINE void inner_tile(const tile *t, const int kernel, const int stride, const int width)
-{
-    for (size_t c = t->channel; c < t->channels_end; c += VL) vector(t, c, VL, kernel, stride, width, false);
 }
 
 /* ---------------------------------------------------------------------------------------------------- bodies */
@@ -144,11 +144,11 @@ typedef struct tile_bodies {
 #define BODY(kernel, stride, width)                                                                                    \
     static void inner_##kernel##_##stride##_##width(const tile *t)                                                     \
     {                                                                                                                  \
-        inner_tile(t, kernel, stride, width);                                                                          \
+        run_tile(t, kernel, stride, width, false);                                                                     \
     }                                                                                                                  \
     static void border_##kernel##_##stride##_##width(const tile *t)                                                    \
     {                                                                                                                  \
-        border_tile(t, kernel, stride, width);                                                                         \
+        run_tile(t, kernel, stride, width, true);                                                                      \
     }
 #define WIDTHS(X, kernel, stride)                                                                                      \
     X(kernel, stride, 1)                                                                                               \
@@ -187,85 +187,85 @@ static const tile_bodies *bodies_for(const sn_image_window *w)
 
 /* ---------------------------------------------------------------------------------------------------- rows */
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* So many that the rows under the kernel fit the first cache; whole vectors. */
-static size_t channel_block(const sn_depthwise *d)
-{
-    const sn_image_window *w = d->window;
-    const size_t positions = (size_t)(w->kernel[0] * w->kernel[1] * w->in[2]);
-    const size_t channels = BLOCK_BYTES / sizeof(float) / (positions > 0 ? positions : 1) / VL * VL;
-    return channels < 2 * VL ? 2 * VL : channels;
-}
-
+/* The first tile of output row `row`. */
 static tile tile_of_row(const sn_depthwise *d, size_t row)
 {
     const sn_image_window *w = d->window;
     const ptrdiff_t height = (ptrdiff_t)(row % (size_t)w->out[1]);
     const ptrdiff_t depth = (ptrdiff_t)(row / (size_t)w->out[1] % (size_t)w->out[0]);
-    const size_t image = row / (size_t)w->out[1] / (size_t)w->out[0];
+    const size_t image = row / (size_t)w->out[1] / (size_t)w->out[0], m = row * (size_t)w->out[2];
     const ptrdiff_t row_weights = w->kernel[2] * (ptrdiff_t)d->channels;
-    return (tile){.d = d,
-                  .x = d->x + (ptrdiff_t)image * w->image,
-                  .weights = d->weights,
-                  .first = sn_window_position(w, 0, depth, 0) * w->pitch[0] +
-                           sn_window_position(w, 1, height, 0) * w->pitch[1],
-                  .step = {w->dilation[0] * w->pitch[0], w->dilation[1] * w->pitch[1]},
-                  .weight_step = {w->kernel[1] * row_weights, row_weights},
-                  .rows = {sn_window_taps(w, 0, depth), sn_window_taps(w, 1, height)},
-                  .m = row * (size_t)w->out[2]};
+    const sn_taps z = sn_window_taps(w, 0, depth), y = sn_window_taps(w, 1, height);
+    tile t = {.x = d->x + (ptrdiff_t)image * w->image,
+              .first = sn_window_position(w, 0, depth, z.begin) * w->pitch[0] +
+                       sn_window_position(w, 1, height, y.begin) * w->pitch[1] - w->pad[2] * w->pitch[2],
+              .step = {w->dilation[0] * w->pitch[0], w->dilation[1] * w->pitch[1]},
+              .rows = {z.end - z.begin, y.end - y.begin},
+              .weights = d->weights + (z.begin * w->kernel[1] + y.begin) * row_weights,
+              .weight_step = {w->kernel[1] * row_weights, row_weights},
+              .channels = d->channels,
+              .column = -w->pad[2],
+              .columns = w->in[2],
+              .pitch = w->pitch[2],
+              .kernel = w->kernel[2],
+              .stride = w->stride[2],
+              .dilation = w->dilation[2],
+              .y = d->y + m * d->y_pitch,
+              .y_pitch = d->y_pitch,
+              .epilogue = d->epilogue};
+    if (t.epilogue.residual) t.epilogue.residual += m * t.epilogue.residual_row;
+    return t;
 }
 
-/* The tile at columns [begin, end) of its row. */
-static void run_tile(const tile_bodies *b, tile t, ptrdiff_t begin, ptrdiff_t end)
+/* The next tile's place, `width` outputs further. */
+static void advance(tile *t, ptrdiff_t width)
 {
-    const sn_image_window *w = t.d->window;
-    t.column = sn_window_position(w, 2, begin, 0);
-    t.first += t.column * w->pitch[2];
-    t.m += (size_t)begin;
-    const bool inside = t.column >= 0 && sn_window_position(w, 2, end - 1, w->kernel[2] - 1) < w->in[2];
-    const size_t channels_end = t.channels_end;
-    if (inside) {
-        t.channels_end = t.channel + (channels_end - t.channel) / VL * VL;
-        b->inner[end - begin - 1](&t);
-        t.channel = t.channels_end;
-        t.channels_end = channels_end;
+    t->first += width * t->stride * t->pitch;
+    t->column += width * t->stride;
+    t->y += (size_t)width * t->y_pitch;
+    if (t->epilogue.residual) t->epilogue.residual += (size_t)width * t->epilogue.residual_row;
+}
+
+static bool is_inside(const tile *t, ptrdiff_t width)
+{
+    return t->column >= 0 && t->column + (width - 1) * t->stride + (t->kernel - 1) * t->dilation < t->columns;
+}
+
+static void run_channels(tile_fn *body, tile *t, size_t begin, size_t end)
+{
+    t->channels_begin = begin;
+    t->channels_end = end;
+    if (begin < end) body(t);
+}
+
+/* In tiles whose widths differ by one at most, the wider ones first. */
+static void run_row(const tile_bodies *b, tile t, ptrdiff_t outputs)
+{
+    const ptrdiff_t tiles = (outputs + MAX_WIDTH - 1) / MAX_WIDTH, narrow = outputs / tiles, wider = outputs % tiles;
+    for (ptrdiff_t i = 0; i < tiles; i++) {
+        const ptrdiff_t width = narrow + (i < wider);
+        const size_t whole_vectors = is_inside(&t, width) ? t.channels / VL * VL : 0;
+        run_channels(b->inner[width - 1], &t, 0, whole_vectors);
+        run_channels(b->border[width - 1], &t, whole_vectors, t.channels);
+        advance(&t, width);
     }
-    if (t.channel < t.channels_end) b->border[end - begin - 1](&t);
 }
 
-static void finish_row(const tile *t)
+static void finish_row(const sn_depthwise *d, float *y)
 {
-    const sn_depthwise *d = t->d;
     const sn_activation *a = &d->epilogue.activation;
     if (a->kind == SN_ACT_NONE || a->kind == SN_ACT_CLAMP) return;
-    SN_FOR_ISA(sn_activation)
-        .apply(a, d->y + t->m * d->y_pitch + t->channel, (size_t)d->window->out[2], t->channels_end - t->channel,
-               d->y_pitch);
-}
-
-/* The columns in tiles whose widths differ by one at most. */
-static void run_row(const tile_bodies *b, const tile *t)
-{
-    const ptrdiff_t columns = t->d->window->out[2], tiles = (columns + MAX_WIDTH - 1) / MAX_WIDTH;
-    for (ptrdiff_t i = 0; i < tiles; i++) run_tile(b, *t, columns * i / tiles, columns * (i + 1) / tiles);
-    finish_row(t);
+    SN_FOR_ISA(sn_activation).apply(a, y, (size_t)d->window->out[2], d->channels, d->y_pitch);
 }
 
 static void run(const sn_depthwise *d, size_t row0, size_t row1)
 {
+    if (d->window->out[2] == 0) return;
     const tile_bodies *b = bodies_for(d->window);
-    const size_t block = channel_block(d);
-    for (size_t channel = 0; channel < d->channels; channel += block) {
-        for (size_t row = row0; row < row1; row++) {
-            tile t = tile_of_row(d, row);
-            t.channel = channel;
-            t.channels_end = min_size(channel + block, d->channels);
-            run_row(b, &t);
-        }
+    for (size_t row = row0; row < row1; row++) {
+        const tile t = tile_of_row(d, row);
+        run_row(b, t, d->window->out[2]);
+        finish_row(d, t.y);
     }
 }
 

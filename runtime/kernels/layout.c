@@ -73,8 +73,8 @@ static void transpose_part(const float *x, size_t x_row, float *y, size_t y_row,
 
 static void transpose_matrix(const float *x, size_t x_row, float *y, size_t y_row, size_t rows, size_t columns)
 {
-    for (size_t i = 0; i < rows; i += VL) {
-        for (size_t j = 0; j < columns; j += VL) {
+    for (size_t j = 0; j < columns; j += VL) {
+        for (size_t i = 0; i < rows; i += VL) {
             const float *from = x + i * x_row + j;
             float *to = y + j * y_row + i;
             if (rows - i >= VL && columns - j >= VL)
