@@ -6,7 +6,6 @@
 #ifndef SN_RUNTIME_KERNELS_SIMD_H
 #define SN_RUNTIME_KERNELS_SIMD_H
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -182,6 +181,12 @@ KERNEL_INLINE void vf_store_part(float *p, vf v, size_t n)
 #endif
 }
 
+/* Asks for the line of p in the second-level cache; p need not be valid. */
+KERNEL_INLINE void prefetch_l2(const void *p)
+{
+    __builtin_prefetch(p, 0, 2);
+}
+
 /* ---------------------------------------------------------------------------------------- for functions of a vector */
 
 typedef uint32_t vu __attribute__((vector_size(VL * 4)));
@@ -237,8 +242,7 @@ KERNEL_INLINE vf vf_sqrt(vf x)
 }
 
 /* To whole numbers, halves to even. Adding 2^23 leaves no bits for a fraction; a sum's sign of zero is not the
- * operand's.
- */
+ * operand's. */
 KERNEL_INLINE vf vf_round(vf x)
 {
 #if defined(__AVX512F__)

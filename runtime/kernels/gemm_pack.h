@@ -1,0 +1,113 @@
+/*
+ * gemm_pack.h - the inside of gemm.c: B to panels and back.
+ *
+ * Weights arrive in any order: [K][N], [N][K] of PyTorch's Linear, [out][in][taps] of its convolutions. Unless columns
+ * are neighbours, a panel is packed in blocks of so few taps and channels that the block's part of the panel stays in
+ * the first cache, and columns come outside: each reads a stretch of memory, and all write the same few lines.
+ */
+#ifndef SN_RUNTIME_KERNELS_GEMM_PACK_H
+#define SN_RUNTIME_KERNELS_GEMM_PACK_H
+
+#include "runtime/kernels/gemm.h"
+#include "runtime/kernels/simd.h"
+#include <stdbool.h>
+
+#define PACK_TAPS  16
+#define PACK_LINES 128 /* taps x channels of a block: 16 KiB of a panel of 32 columns */
+
+static inline size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline size_t ceil_div(size_t a, size_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+/* Columns of the panel, of which there are n from its first on. */
+static inline size_t panel_width(size_t n)
+{
+    return n > TILE_COLUMNS / 2 ? TILE_COLUMNS : TILE_COLUMNS / 2;
+}
+
+static size_t packed_size(size_t k, size_t n)
+{
+    size_t rest = n % TILE_COLUMNS;
+    return k * (n - rest + (rest > 0 ? panel_width(rest) : 0));
+}
+
+/* Where the copies go: both directions share their loops. */
+typedef enum pack_direction { TO_PANELS, FROM_PANELS } pack_direction;
+
+/* The taps [tap0, tap1) x channels [channel0, channel1) of one panel with `columns` columns. */
+typedef struct pack_block {
+    size_t tap0, tap1, channel0, channel1, column0, columns, width;
+} pack_block;
+
+KERNEL_INLINE void copy_block(const pack_direction direction, const bool neighbours, const sn_gemm_source *s,
+                              const pack_block *x, const float *from, float *to)
+{
+    const size_t columns = x->columns, outer = neighbours ? 1 : columns, inner = neighbours ? columns : 1;
+    for (size_t column = 0; column < outer; column++) {
+        for (size_t tap = x->tap0; tap < x->tap1; tap++) {
+            ptrdiff_t source = (ptrdiff_t)tap * s->tap_pitch + (ptrdiff_t)x->channel0 * s->channel_pitch +
+                               (ptrdiff_t)(x->column0 + column) * s->column_pitch;
+            size_t line = (tap * s->kc + x->channel0) * x->width + column;
+            for (size_t channel = x->channel0; channel < x->channel1; channel++) {
+                for (size_t i = 0; i < inner; i++) {
+                    if (direction == TO_PANELS) to[line + i] = from[source + (ptrdiff_t)i];
+                    if (direction == FROM_PANELS) to[source + (ptrdiff_t)i] = from[line + i];
+                }
+                source += s->channel_pitch;
+                line += x->width;
+            }
+        }
+    }
+}
+
+static void fill_up(const sn_gemm_source *s, const pack_block *x, float *panel)
+{
+    for (size_t line = 0; line < s->taps * s->kc; line++) {
+        for (size_t i = x->columns; i < x->width; i++) panel[line * x->width + i] = 0;
+    }
+}
+
+KERNEL_INLINE void copy_panel(const pack_direction direction, const sn_gemm_source *s, size_t panel, const float *from,
+                              float *to)
+{
+    size_t column0 = panel * TILE_COLUMNS;
+    pack_block x = {
+        .column0 = column0, .columns = least(s->n - column0, TILE_COLUMNS), .width = panel_width(s->n - column0)};
+    for (x.tap0 = 0; x.tap0 < s->taps; x.tap0 = x.tap1) {
+        x.tap1 = least(x.tap0 + PACK_TAPS, s->taps);
+        size_t channels = PACK_LINES / (x.tap1 - x.tap0);
+        for (x.channel0 = 0; x.channel0 < s->kc; x.channel0 = x.channel1) {
+            x.channel1 = least(x.channel0 + channels, s->kc);
+            if (s->column_pitch == 1) {
+                copy_block(direction, true, s, &x, from, to);
+            } else {
+                copy_block(direction, false, s, &x, from, to);
+            }
+        }
+    }
+    if (direction == TO_PANELS && x.columns < x.width) fill_up(s, &x, to);
+}
+
+static void pack(const sn_gemm_source *s, float *packed, size_t panel0, size_t panel1)
+{
+    const size_t panel_size = s->taps * s->kc * TILE_COLUMNS;
+    for (size_t panel = panel0; panel < panel1; panel++) {
+        copy_panel(TO_PANELS, s, panel, s->b, packed + panel * panel_size);
+    }
+}
+
+static void unpack(const sn_gemm_source *s, const float *packed, float *b)
+{
+    const size_t panel_size = s->taps * s->kc * TILE_COLUMNS;
+    for (size_t panel = 0; panel < ceil_div(s->n, TILE_COLUMNS); panel++) {
+        copy_panel(FROM_PANELS, s, panel, packed + panel * panel_size, b);
+    }
+}
+
+#endif

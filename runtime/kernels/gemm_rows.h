@@ -1,0 +1,133 @@
+/*
+ * gemm_rows.h - the inside of gemm.c: the blocks of k, and where the rows of A read theirs.
+ *
+ * A block is some whole taps, or a piece of one when a tap has many channels. The cut depends on taps and channels
+ * alone, as does, with it, the order of every sum.
+ */
+#ifndef SN_RUNTIME_KERNELS_GEMM_ROWS_H
+#define SN_RUNTIME_KERNELS_GEMM_ROWS_H
+
+#include "runtime/kernels/gemm.h"
+#include <stdbool.h>
+
+#define K_BLOCK                                                                                                        \
+    384 /* most steps of k in a block: 14 rows of A stay in the first cache, 256 columns of B in the second */
+#define BLOCK_TAPS 64 /* most taps in a block */
+
+typedef struct k_block {
+    size_t tap, taps;         /* the first, how many */
+    size_t channel, channels; /* likewise, of each tap */
+} k_block;
+
+/* Where part i begins when n things are dealt evenly to `parts`. */
+static inline size_t part_start(size_t n, size_t parts, size_t i)
+{
+    size_t more = n % parts;
+    return n / parts * i + (i < more ? i : more);
+}
+
+/* At least one: without any k there is still the epilogue. */
+static size_t count_k_blocks(const sn_gemm *g)
+{
+    if (g->taps == 0 || g->kc == 0) return 1;
+    if (g->kc > K_BLOCK) return g->taps * ((g->kc + K_BLOCK - 1) / K_BLOCK);
+    size_t taps = K_BLOCK / g->kc < BLOCK_TAPS ? K_BLOCK / g->kc : BLOCK_TAPS;
+    return (g->taps + taps - 1) / taps;
+}
+
+static k_block k_block_at(const sn_gemm *g, size_t blocks, size_t i)
+{
+    if (g->taps == 0 || g->kc == 0) return (k_block){0};
+    if (blocks <= g->taps) {
+        size_t tap = part_start(g->taps, blocks, i);
+        return (k_block){.tap = tap, .taps = part_start(g->taps, blocks, i + 1) - tap, .channels = g->kc};
+    }
+    size_t pieces = blocks / g->taps, piece = i % pieces, channel = part_start(g->kc, pieces, piece);
+    return (k_block){
+        .tap = i / pieces, .taps = 1, .channel = channel, .channels = part_start(g->kc, pieces, piece + 1) - channel};
+}
+
+/* A tap as seen from where its window begins. */
+typedef struct window_tap {
+    ptrdiff_t at[SN_WINDOW_AXES];
+    ptrdiff_t offset; /* floats */
+} window_tap;
+
+static void locate_taps(const sn_image_window *w, const k_block *block, window_tap *taps)
+{
+    for (size_t t = 0; t < block->taps; t++) {
+        ptrdiff_t index = (ptrdiff_t)(block->tap + t);
+        taps[t].offset = 0;
+        for (int axis = SN_WINDOW_AXES - 1; axis >= 0; axis--) {
+            taps[t].at[axis] = index % w->kernel[axis] * w->dilation[axis];
+            taps[t].offset += taps[t].at[axis] * w->pitch[axis];
+            index /= w->kernel[axis];
+        }
+    }
+}
+
+/* An output position, and the image it is in. */
+typedef struct window_position {
+    ptrdiff_t image, at[SN_WINDOW_AXES];
+} window_position;
+
+static window_position position_of_row(const sn_image_window *w, size_t row)
+{
+    window_position p;
+    ptrdiff_t index = (ptrdiff_t)row;
+    for (int axis = SN_WINDOW_AXES - 1; axis >= 0; axis--) {
+        p.at[axis] = index % w->out[axis];
+        index /= w->out[axis];
+    }
+    p.image = index;
+    return p;
+}
+
+static void next_position(const sn_image_window *w, window_position *p)
+{
+    for (int axis = SN_WINDOW_AXES - 1; axis >= 0; axis--) {
+        if (++p->at[axis] < w->out[axis]) return;
+        p->at[axis] = 0;
+    }
+    p->image++;
+}
+
+/* a[t * rows] for each tap t of the block: where the row at output position p reads it. */
+static void locate_row(const sn_gemm *g, const k_block *block, const window_tap *taps, const window_position *p,
+                       size_t rows, const float **a)
+{
+    const sn_image_window *w = g->window;
+    ptrdiff_t start[SN_WINDOW_AXES], offset = p->image * w->image + (ptrdiff_t)block->channel;
+    bool inside = true; /* with all taps */
+    for (int axis = 0; axis < SN_WINDOW_AXES; axis++) {
+        start[axis] = p->at[axis] * w->stride[axis] - w->pad[axis];
+        offset += start[axis] * w->pitch[axis];
+        inside = inside && start[axis] >= 0 && start[axis] + (w->kernel[axis] - 1) * w->dilation[axis] < w->in[axis];
+    }
+    if (inside) {
+        for (size_t t = 0; t < block->taps; t++) a[t * rows] = g->a + (offset + taps[t].offset);
+        return;
+    }
+    for (size_t t = 0; t < block->taps; t++) {
+        bool exists = true;
+        for (int axis = 0; axis < SN_WINDOW_AXES; axis++) {
+            ptrdiff_t at = start[axis] + taps[t].at[axis];
+            exists = exists && at >= 0 && at < w->in[axis];
+        }
+        a[t * rows] = exists ? g->a + (offset + taps[t].offset) : w->zeros + block->channel;
+    }
+}
+
+/* The table a[tap of the block][row of the tile] for the rows [row, row + rows). */
+static void locate_rows(const sn_gemm *g, const k_block *block, const window_tap *taps, size_t row, size_t rows,
+                        const float **a)
+{
+    if (!g->window) {
+        for (size_t i = 0; i < rows; i++) a[i] = g->a + (row + i) * g->a_row + block->channel;
+        return;
+    }
+    window_position p = position_of_row(g->window, row);
+    for (size_t i = 0; i < rows; i++, next_position(g->window, &p)) locate_row(g, block, taps, &p, rows, a + i);
+}
+
+#endif
