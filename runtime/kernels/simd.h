@@ -187,6 +187,7 @@ KERNEL_INLINE void prefetch_l2(const void *p)
 {
     __builtin_prefetch(p, 0, 2);
 }
+
 /* ---------------------------------------------------------------------------------------- for functions of a vector */
 
 typedef uint32_t vu __attribute__((vector_size(VL * 4)));
@@ -242,8 +243,7 @@ KERNEL_INLINE vf vf_sqrt(vf x)
 }
 
 /* To whole numbers, halves to even. Adding 2^23 leaves no bits for a fraction; a sum's sign of zero is not the
- * operand's.
- */
+ * operand's. */
 KERNEL_INLINE vf vf_round(vf x)
 {
 #if defined(__AVX512F__)
@@ -423,6 +423,38 @@ KERNEL_INLINE void vf_transpose(vf r[VL])
         r[i] = first;
     }
 #endif
+}
+
+/* Lane i of the result is lane i ^ distance of v; distance is a constant power of two. Folding with the distances VL /
+ * 2,
+ * ..., 2, 1 combines all lanes, always in the same order. */
+KERNEL_INLINE vf vf_across(vf v, int distance)
+{
+#if VL == 16
+    if (distance == 8) return __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    if (distance == 4) return __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    if (distance == 2) return __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#elif VL == 8
+    if (distance == 4) return __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+    if (distance == 2) return __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+    return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+#else
+    if (distance == 2) return __builtin_shufflevector(v, v, 2, 3, 0, 1);
+    return __builtin_shufflevector(v, v, 1, 0, 3, 2);
+#endif
+}
+/* v with `other` in lanes n, n + 1, ... */
+KERNEL_INLINE vf vf_first(vf v, size_t n, vf other)
+{
+#if VL == 16
+    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif VL == 8
+    const vi lane = {0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    const vi lane = {0, 1, 2, 3};
+#endif
+    return vf_select(lane < (int32_t)n, v, other);
 }
 
 #endif
