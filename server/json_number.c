@@ -42,7 +42,22 @@ typedef struct decimal {
     int64_t exponent;
 } decimal;
 
-#define EXPONENT_LIMIT 100000 /* beyond any double: keeps the sum below from overflowing */
+/* Keeps sums from overflowing; a body has fewer digits than this, so that no mantissa brings such a number back. */
+#define EXPONENT_LIMIT (INT64_C(1) << 40)
+
+/* What follows the mantissa: "e-12", or nothing. */
+static int64_t read_exponent(const char *p, const char *end)
+{
+    if (p == end) return 0;
+    p++;
+    bool minus = *p == '-';
+    if (*p == '-' || *p == '+') p++;
+    int64_t e = 0;
+    for (; p < end; p++) {
+        if (e < EXPONENT_LIMIT) e = e * 10 + (*p - '0');
+    }
+    return minus ? -e : e;
+}
 
 static void take_digit(decimal *d, char c, bool after_point)
 {
@@ -69,16 +84,7 @@ static decimal take_apart(const char *p, const char *end)
     if (p < end && *p == '.') {
         for (p++; p < end && is_digit(*p); p++) take_digit(&d, *p, true);
     }
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        p++;
-        bool minus = p < end && *p == '-';
-        if (p < end && (*p == '-' || *p == '+')) p++;
-        int64_t e = 0;
-        for (; p < end && is_digit(*p); p++) {
-            if (e < EXPONENT_LIMIT) e = e * 10 + (*p - '0');
-        }
-        d.exponent += minus ? -e : e;
-    }
+    d.exponent += read_exponent(p, end);
     return d;
 }
 
@@ -120,19 +126,8 @@ static double slow_double(const char *p, const char *end, const decimal *d)
         text[n++] = '1';
         exponent--;
     }
-    /* take_apart has the written exponent plus what its own 19 digits shifted: recover the written one from the text.
-     */
-    long long written = 0;
-    if (p < end) {
-        p++;
-        bool minus = *p == '-';
-        if (*p == '-' || *p == '+') p++;
-        for (; p < end; p++) {
-            if (written < EXPONENT_LIMIT) written = written * 10 + (*p - '0');
-        }
-        if (minus) written = -written;
-    }
-    snprintf(text + n, sizeof text - n, "e%lld", (long long)exponent + written);
+    /* Not d->exponent: that has what the digits of the mantissa shifted, too. */
+    snprintf(text + n, sizeof text - n, "e%lld", (long long)(exponent + read_exponent(p, end)));
     return strtod(text, NULL);
 }
 

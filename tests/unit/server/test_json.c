@@ -74,6 +74,24 @@ static void doubles_are_correctly_rounded(void **state)
     }
 }
 
+/* One, with more zeros after the point than an exponent is usually believed. */
+static void long_exponents_and_mantissas_cancel(void **state)
+{
+    (void)state;
+    static const char tail[] = "1e2000001";
+    size_t zeros = 2000000;
+    char *text = malloc(zeros + 16);
+    memset(text, '0', zeros + 2);
+    text[1] = '.';
+    strcpy(text + zeros + 2, tail);
+    assert_true(read_double(text) == 1);
+    bool negative;
+    uint64_t magnitude;
+    assert_true(sn_json_number_integer(text, text + strlen(text), &negative, &magnitude));
+    assert_int_equal(magnitude, 1);
+    free(text);
+}
+
 static void malformed_numbers_have_no_end(void **state)
 {
     (void)state;
@@ -398,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(doubles_are_correctly_rounded),
+        cmocka_unit_test(long_exponents_and_mantissas_cancel),
         cmocka_unit_test(malformed_numbers_have_no_end),
         cmocka_unit_test(integers_are_exact),
         cmocka_unit_test(written_floats_read_back),
