@@ -76,8 +76,10 @@ static sinter_status run(sn_state *s, const sinter_value *const *inputs, sinter_
     s->cancel = options->cancel;
     set_inputs(s, inputs);
     SN_TRY(make_outputs(s));
-    SN_TRY(sn_run_program(s, &s->plan->programs[0]));
-    return take_outputs(s, outputs, wanted);
+    sn_pool_enter(s->session->pool);
+    sinter_status status = sn_run_program(s, &s->plan->programs[0]);
+    sn_pool_leave(s->session->pool);
+    return status == SINTER_OK ? take_outputs(s, outputs, wanted) : status;
 }
 
 sinter_status sinter_session_run(sinter_session *session, const sinter_value *const *inputs, sinter_value **outputs,
