@@ -33,6 +33,7 @@ typedef struct sn_impl_site {
     const sn_model *model;
     sn_node_id node;
     const sn_op *op;
+    int version;        /* the opset version that the node lives in */
     const void *params; /* of op->prepare */
     size_t n_in, n_out;
     const sn_value_id *in_id;

@@ -371,7 +371,7 @@ static bool steps_fit(const elementwise_state *s)
 static bool binary_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
     if (site->n_in != 2 || !sn_fact_is_float(&site->in[0]) || !sn_fact_is_float(&site->in[1])) return false;
-    if (!sn_fact_is_float(&site->out[0]) || site->op->since < 7) return false;
+    if (!sn_fact_is_float(&site->out[0]) || site->version < 7) return false;
     elementwise_state s = {0};
     choose_layouts(site, layouts);
     set_axes(&s, site, layouts);

@@ -33,7 +33,7 @@ static bool read_window(const sn_impl_site *site, sn_conv_sizes *sizes, bool *co
     sn_prepare p = {.model = site->model,
                     .node = &site->model->nodes[site->node],
                     .op = site->op,
-                    .version = site->op->since,
+                    .version = site->version,
                     .n_in = site->n_in,
                     .n_out = site->n_out,
                     .arena = site->arena};

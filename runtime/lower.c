@@ -205,6 +205,7 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
     c->site = (sn_impl_site){.model = b->m,
                              .node = draft->node,
                              .op = draft->prepared->op,
+                             .version = draft->prepared->version,
                              .params = draft->prepared->params,
                              .n_in = node->n_in,
                              .n_out = node->n_out,
