@@ -3,9 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const sn_kernels sn_kernels_baseline;
+#define EXTERN(family, isa)  extern const sn_##family##_kernels sn_##family##_##isa;
+#define POINTER(family, isa) .family = &sn_##family##_##isa,
+
+#define EXTERN_BASELINE(family)  EXTERN(family, baseline)
+#define POINTER_BASELINE(family) POINTER(family, baseline)
+SN_KERNEL_FAMILIES(EXTERN_BASELINE)
+static const sn_kernels baseline = {.isa = "baseline", SN_KERNEL_FAMILIES(POINTER_BASELINE)};
+
 #if defined(__x86_64__)
-extern const sn_kernels sn_kernels_avx2, sn_kernels_avx512;
+#define EXTERN_AVX2(family)    EXTERN(family, avx2)
+#define POINTER_AVX2(family)   POINTER(family, avx2)
+#define EXTERN_AVX512(family)  EXTERN(family, avx512)
+#define POINTER_AVX512(family) POINTER(family, avx512)
+SN_KERNEL_FAMILIES(EXTERN_AVX2)
+SN_KERNEL_FAMILIES(EXTERN_AVX512)
+static const sn_kernels avx2 = {.isa = "avx2", SN_KERNEL_FAMILIES(POINTER_AVX2)};
+static const sn_kernels avx512 = {.isa = "avx512", SN_KERNEL_FAMILIES(POINTER_AVX512)};
 #endif
 
 static bool runs_always(void)
@@ -32,10 +46,10 @@ static const struct {
 } tables[] = {
 /* best first */
 #if defined(__x86_64__)
-    {&sn_kernels_avx512, runs_avx512},
-    {&sn_kernels_avx2, runs_avx2},
+    {&avx512, runs_avx512},
+    {&avx2, runs_avx2},
 #endif
-    {&sn_kernels_baseline, runs_always},
+    {&baseline, runs_always},
 };
 
 const sn_kernels *sn_kernels_named(const char *isa)
@@ -54,5 +68,5 @@ const sn_kernels *sn_kernels_get(void)
         if (!allowed && strcmp(tables[i].kernels->isa, most) == 0) allowed = true;
         if (allowed && tables[i].runs()) return tables[i].kernels;
     }
-    return &sn_kernels_baseline;
+    return &baseline;
 }

@@ -16,27 +16,19 @@
 #include <arm_neon.h>
 #endif
 
-/* VL: floats in a vector. TILE_ROWS x TILE_VECTORS accumulators stay in registers; DOT_A x DOT_B likewise. */
+/* VL: floats in a vector. TILE_ROWS x TILE_VECTORS accumulators stay in registers. */
 #if defined(__AVX512F__)
 #define VL        16
 #define TILE_ROWS 14
-#define DOT_A     4
-#define DOT_B     4
 #elif defined(__AVX2__) && defined(__FMA__)
 #define VL        8
 #define TILE_ROWS 6
-#define DOT_A     3
-#define DOT_B     4
 #elif defined(__aarch64__)
 #define VL        4
 #define TILE_ROWS 12
-#define DOT_A     4
-#define DOT_B     4
 #else
 #define VL        4
 #define TILE_ROWS 6
-#define DOT_A     3
-#define DOT_B     4
 #endif
 #define TILE_VECTORS 2
 #define TILE_COLUMNS (TILE_VECTORS * VL)
@@ -106,28 +98,6 @@ KERNEL_INLINE vf vf_select(vi mask, vf yes, vf no)
 {
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
 }
-/* Elements 0, 2, 4, ... of the 2 VL that a and b hold. */
-KERNEL_INLINE vf vf_even(vf a, vf b)
-{
-#if VL == 16
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-#elif VL == 8
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
-#else
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
-#endif
-}
-/* Pairwise, always in the same order. */
-KERNEL_INLINE float vf_sum(vf v)
-{
-    float s[VL];
-    memcpy(s, &v, sizeof v);
-    for (int w = VL / 2; w > 0; w /= 2) {
-        for (int i = 0; i < w; i++) s[i] += s[i + w];
-    }
-    return s[0];
-}
-
 /* ---------------------------------------------------------------------------------------- clamps, parts of vectors */
 
 /* A NaN in x passes through: x86 gives the second operand when either is one, and NEON gives the NaN. */

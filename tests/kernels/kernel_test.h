@@ -50,11 +50,6 @@ static inline float *poisoned_floats(size_t n)
     return p;
 }
 
-static inline float *scratch_of(const sn_kernels *k)
-{
-    return poisoned_floats(k->scratch);
-}
-
 /* `magnitude`: the sum of the absolute values of what was added up. */
 static inline void check_close(float got, double expected, double magnitude, const char *what, size_t at)
 {
