@@ -2,8 +2,8 @@
  * Winograd convolution: transforms around the products of gemm.c. The formula, the layouts and the two ways to run it
  * are in winograd.h, the transforms of a vector of channels in winograd_transforms.h.
  *
- * Everything is done block by block: some tiles and one panel of output channels, for all points. A block's products
- * stay in the second-level cache until they are transformed, and so does, by tiles, its V, for all panels.
+ * Everything is done block by block: some tiles and one or two panels of output channels, for all points. A block's
+ * products stay in the second-level cache until they are transformed, and so does, by tiles, its V, for all panels.
  *
  * The pixels of a tile that reaches out of its image, and the last channels that are not a whole vector, are gathered
  * into a tile of their own first, with zeros for what does not exist: then there is one transform for all.
@@ -14,11 +14,11 @@
 #include <math.h>
 #include <stdbool.h>
 
-#define LINE_FLOATS   16     /* of a cache line */
-#define BLOCK_V       100000 /* floats of V in a block, by tiles: 400 KB */
-#define BLOCK_M       65536  /* floats of M in a block: 256 KB */
-#define BLOCK_PANELS  1
-#define BLOCK_COLUMNS (BLOCK_PANELS * TILE_COLUMNS)
+#define LINE_FLOATS  16    /* of a cache line */
+#define ALIAS_FLOATS 1024  /* rows that are a multiple of this apart drive each other out of the first cache */
+#define PANEL_U      4096  /* floats of one point of a panel, up to which a block has two panels */
+#define BLOCK_V      98304 /* floats of V in a block, by tiles: 384 KB */
+#define PANEL_M      65536 /* floats of M in a block and panel: 256 KB */
 
 extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
 extern const sn_gemm_kernels SN_FOR_ISA(sn_gemm);
@@ -47,20 +47,29 @@ static size_t pad_point(size_t floats)
     return (lines | 1) * LINE_FLOATS;
 }
 
-/* Floats from one tile to the next in V: whole vectors, and rows that do not drive each other out of the first cache.
- */
+/* Floats from one tile to the next in V: whole vectors. */
 static size_t v_row(const sn_winograd *w)
 {
     size_t row = round_up(w->conv.kc, VL);
-    return row > 0 && row % 512 == 0 ? row + LINE_FLOATS : row;
+    return row > 0 && row % ALIAS_FLOATS == 0 ? row + LINE_FLOATS : row;
+}
+
+/* Two panels share the reading of V from the second-level cache, which pays while their part of U is small. */
+static size_t block_panels(const sn_winograd *w)
+{
+    return w->conv.kc * TILE_COLUMNS <= PANEL_U ? 2 : 1;
+}
+
+static size_t m_row(const sn_winograd *w)
+{
+    return block_panels(w) * TILE_COLUMNS;
 }
 
 /* Tiles in a block whose M, and V when it is part of the block, have about the size they should have: whole register
  * tiles of the product. */
 static size_t block_tiles(const sn_winograd *w, bool with_v)
 {
-    size_t points = count_points(w);
-    size_t most = BLOCK_M / (points * BLOCK_COLUMNS);
+    size_t points = count_points(w), most = PANEL_M / (points * TILE_COLUMNS);
     if (with_v) most = least(most, BLOCK_V / (points * (v_row(w) + 1)));
     return most < TILE_ROWS ? TILE_ROWS : most / TILE_ROWS * TILE_ROWS;
 }
@@ -121,13 +130,13 @@ static size_t input_size(const sn_winograd *w)
 
 static size_t panels_scratch(const sn_winograd *w)
 {
-    return count_points(w) * pad_point(block_tiles(w, false) * BLOCK_COLUMNS);
+    return count_points(w) * pad_point(block_tiles(w, false) * m_row(w));
 }
 
 static size_t tiles_scratch(const sn_winograd *w)
 {
     size_t tiles = block_tiles(w, true);
-    return count_points(w) * (pad_point(tiles * v_row(w)) + pad_point(tiles * BLOCK_COLUMNS));
+    return count_points(w) * (pad_point(tiles * v_row(w)) + pad_point(tiles * m_row(w)));
 }
 
 /* ---------------------------------------------------------------------------------------------------- weights */
@@ -182,13 +191,15 @@ static ptrdiff_t within(ptrdiff_t x, ptrdiff_t n)
     return x < 0 ? 0 : x > n ? n : x;
 }
 
-/* `lanes` channels of the existing pixels to their places in d[inputs][inputs][VL], whose others are zeros. */
-KERNEL_INLINE void gather(const pixels *from, const inside *part, ptrdiff_t inputs, size_t lanes, float *d)
+/* `lanes` channels of the existing pixels, from x[offset] on for the tile's first one, to their places in
+ * d[inputs][inputs][VL], whose others are zeros. */
+KERNEL_INLINE void gather(const float *x, ptrdiff_t offset, const sn_image_window *window, const inside *part,
+                          ptrdiff_t inputs, size_t lanes, float *d)
 {
     for (ptrdiff_t i = part->row0; i < part->row1; i++) {
         for (ptrdiff_t j = part->column0; j < part->column1; j++) {
-            const float *x = from->x + i * from->row + j * from->column;
-            vf_store(d + (i * inputs + j) * VL, lanes == VL ? vf_load(x) : vf_load_part(x, lanes));
+            const float *from = x + (offset + i * window->pitch[1] + j * window->pitch[2]);
+            vf_store(d + (i * inputs + j) * VL, lanes == VL ? vf_load(from) : vf_load_part(from, lanes));
         }
     }
 }
@@ -216,9 +227,8 @@ KERNEL_INLINE void transform_inputs(const size_t side, const sn_winograd *w, flo
         float gathered[MAX_POINTS * VL] __attribute__((aligned(sizeof(vf)))) = {0};
         for (; c < channels; c += VL) {
             const size_t lanes = least(VL, channels - c);
-            const pixels from = {w->conv.a + (offset + (ptrdiff_t)c), window->pitch[1], window->pitch[2]};
             const pixels d = {gathered, inputs * VL, VL};
-            gather(&from, &part, inputs, lanes, gathered);
+            gather(w->conv.a, offset + (ptrdiff_t)c, window, &part, inputs, lanes, gathered);
             input_tile(side, &d, v + c, point);
         }
     }
@@ -319,6 +329,7 @@ KERNEL_INLINE void transform_outputs(const size_t side, const sn_winograd *w, co
 {
     const sn_epilogue *e = &w->conv.epilogue;
     const bool clamp = e->activation.kind == SN_ACT_CLAMP, later = !clamp && e->activation.kind != SN_ACT_NONE;
+    const size_t row = m_row(w);
     tiling t = first_tile(w, tile0);
     target to = {.scale = e->scale ? e->scale + column0 : NULL,
                  .bias = e->bias ? e->bias + column0 : NULL,
@@ -328,7 +339,7 @@ KERNEL_INLINE void transform_outputs(const size_t side, const sn_winograd *w, co
                  .residual_line = e->residual_row * t.width,
                  .lo = clamp ? e->activation.alpha : -INFINITY,
                  .hi = clamp ? e->activation.beta : INFINITY};
-    for (size_t tile = tile0; tile < tile1; tile++, next_tile(&t), m += BLOCK_COLUMNS) {
+    for (size_t tile = tile0; tile < tile1; tile++, next_tile(&t), m += row) {
         const size_t y = t.row * side, x = t.column * side, pixel_index = (t.image * t.height + y) * t.width + x;
         to.rows = least(side, t.height - y);
         to.columns = least(side, t.width - x);
@@ -349,82 +360,82 @@ KERNEL_INLINE void transform_outputs(const size_t side, const sn_winograd *w, co
 
 /* ---------------------------------------------------------------------------------------------------- blocks */
 
-/* The tiles [tile0, tile1), whose first one's V is given, and the panels [panel0, panel1): products, then outputs.
- * `next` is what is read after them. */
-static void run_block(const sn_winograd *w, const float *v, size_t v_point, size_t tile0, size_t tile1, size_t panel0,
-                      size_t panel1, float *m, const float *next, size_t next_size)
+/* Tiles [tile0, tile1) and panels [panel0, panel1) of the output channels. */
+typedef struct block {
+    size_t tile0, tile1, panel0, panel1;
+    size_t next_panel; /* the first one of the block after this, or `last` */
+    bool last;         /* of the call */
+} block;
+
+/* Products, then outputs; v is the V of the block's first tile. */
+static void run_block(const sn_winograd *w, const block *x, const float *v, size_t v_point, float *m)
 {
     const sn_gemm_kernels *gemm = &SN_FOR_ISA(sn_gemm);
-    const size_t points = count_points(w), channels = w->conv.kc, column0 = panel0 * TILE_COLUMNS;
-    const size_t u_point = gemm->packed_size(channels, w->conv.n), m_point = pad_point((tile1 - tile0) * BLOCK_COLUMNS);
-    const size_t columns = least(w->conv.n, panel1 * TILE_COLUMNS) - column0;
-    sn_gemm g = {.m = tile1 - tile0,
+    const size_t points = count_points(w), channels = w->conv.kc, panel = channels * TILE_COLUMNS;
+    const size_t tiles = x->tile1 - x->tile0, panels = x->panel1 - x->panel0, column0 = x->panel0 * TILE_COLUMNS;
+    const size_t u_point = gemm->packed_size(channels, w->conv.n), m_point = pad_point(tiles * m_row(w));
+    const size_t columns = least(w->conv.n - column0, panels * TILE_COLUMNS);
+    sn_gemm g = {.m = tiles,
                  .n = columns,
                  .taps = 1,
                  .kc = channels,
                  .a = v,
                  .a_row = v_row(w),
-                 .b = w->conv.b + column0 * channels,
+                 .b = w->conv.b + x->panel0 * panel,
                  .c = m,
-                 .c_row = BLOCK_COLUMNS,
+                 .c_row = m_row(w),
                  .next_size = channels * columns};
     for (size_t i = 0; i < points; i++) {
         g.next = g.b + u_point;
         if (i + 1 == points) {
-            g.next = next;
-            g.next_size = next_size;
+            g.next = x->last ? w->conv.next : w->conv.b + x->next_panel * panel;
+            g.next_size = x->last ? w->conv.next_size : channels * least(TILE_COLUMNS, columns);
         }
-        gemm->run(&g, 0, g.m, 0, panel1 - panel0);
+        gemm->run(&g, 0, tiles, 0, panels);
         g.a += v_point;
         g.b += u_point;
         g.c += m_point;
     }
     if (w->side == 4) {
-        transform_outputs(4, w, m, m_point, tile0, tile1, column0, columns);
+        transform_outputs(4, w, m, m_point, x->tile0, x->tile1, column0, columns);
     } else {
-        transform_outputs(2, w, m, m_point, tile0, tile1, column0, columns);
+        transform_outputs(2, w, m, m_point, x->tile0, x->tile1, column0, columns);
     }
 }
 
-/* The end of the i-th of `blocks` blocks of about the same size, when they are to be whole register tiles. */
-static size_t block_end(size_t tile0, size_t tile1, size_t tiles, size_t start)
+/* Where the block that begins with tile `start` ends: those that are left are dealt evenly to blocks of at most `most`,
+ * which is a multiple of the register tile's rows, as are all blocks but the last one. */
+static size_t block_end(size_t start, size_t end, size_t most)
 {
-    size_t blocks = (tile1 - start + tiles - 1) / tiles;
-    (void)tile0;
-    return least(tile1, start + round_up((tile1 - start + blocks - 1) / blocks, TILE_ROWS));
+    size_t left = end - start, blocks = (left + most - 1) / most;
+    return least(end, start + round_up((left + blocks - 1) / blocks, TILE_ROWS));
 }
 
 static void run_tiles(const sn_winograd *w, size_t tile0, size_t tile1, float *scratch)
 {
-    const size_t panels = count_panels(w), tiles = block_tiles(w, true);
-    float *m = scratch + count_points(w) * pad_point(tiles * v_row(w));
+    const size_t panels = count_panels(w), most = block_tiles(w, true);
+    float *v = scratch, *m = scratch + count_points(w) * pad_point(most * v_row(w));
     for (size_t start = tile0, end; start < tile1; start = end) {
-        end = block_end(tile0, tile1, tiles, start);
-        size_t v_point = pad_point((end - start) * v_row(w));
-        transform_block(w, scratch, v_point, start, end);
+        end = block_end(start, tile1, most);
+        const size_t v_point = pad_point((end - start) * v_row(w));
+        transform_block(w, v, v_point, start, end);
         for (size_t panel = 0, after; panel < panels; panel = after) {
-            after = least(panels, panel + BLOCK_PANELS);
-            size_t next = after < panels ? after : 0; /* the next panel here, or the first one for the next tiles */
-            bool done = after == panels && end == tile1;
-            run_block(w, scratch, v_point, start, end, panel, after, m,
-                      done ? w->conv.next : w->conv.b + next * TILE_COLUMNS * w->conv.kc,
-                      done ? w->conv.next_size : TILE_COLUMNS / 2 * w->conv.kc);
+            after = least(panels, panel + block_panels(w));
+            const block x = {start, end, panel, after, after < panels ? after : 0, after == panels && end == tile1};
+            run_block(w, &x, v, v_point, m);
         }
     }
 }
 
 static void run_panels(const sn_winograd *w, const float *v, size_t panel0, size_t panel1, float *scratch)
 {
-    const size_t count = count_tiles(w), tiles = block_tiles(w, false), v_point = pad_point(count * v_row(w));
+    const size_t tiles = count_tiles(w), most = block_tiles(w, false), v_point = pad_point(tiles * v_row(w));
     for (size_t panel = panel0, after; panel < panel1; panel = after) {
-        after = least(panel1, panel + BLOCK_PANELS);
-        for (size_t start = 0, end; start < count; start = end) {
-            end = block_end(0, count, tiles, start);
-            size_t next = end < count ? panel : after;
-            bool done = next == panel1;
-            run_block(w, v + start * v_row(w), v_point, start, end, panel, after, scratch,
-                      done ? w->conv.next : w->conv.b + next * TILE_COLUMNS * w->conv.kc,
-                      done ? w->conv.next_size : TILE_COLUMNS / 2 * w->conv.kc);
+        after = least(panel1, panel + block_panels(w));
+        for (size_t start = 0, end; start < tiles; start = end) {
+            end = block_end(start, tiles, most);
+            const block x = {start, end, panel, after, end < tiles ? panel : after, end == tiles && after == panel1};
+            run_block(w, &x, v + start * v_row(w), v_point, scratch);
         }
     }
 }
