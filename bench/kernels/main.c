@@ -139,7 +139,7 @@ static double measure_bandwidth(void)
 
 /* ---------------------------------------------------------------------------------------------------- main */
 
-static void (*const families[])(const bench *) = {bench_gemm};
+static void (*const families[])(const bench *) = {bench_elementwise, bench_gemm, bench_norm};
 
 int main(int argc, char **argv)
 {
