@@ -24,10 +24,12 @@ void bench_row(const bench *b, const char *family, const char *name, double seco
 float *bench_floats(size_t n);
 
 /* The families' programs, listed in main.c. */
+void bench_elementwise(const bench *b);
 void bench_gemm(const bench *b);
 void bench_depthwise(const bench *b);
 void bench_pooling(const bench *b);
 void bench_layout(const bench *b);
 void bench_winograd(const bench *b);
+void bench_norm(const bench *b);
 
 #endif

@@ -9,7 +9,7 @@
 KERNEL_INLINE vf vf_gelu(vf x)
 {
     vf upper = vf_erfc_positive(vf_abs(x) * 0.707106781f) * 0.5f;
-    return x * vf_select(x < 0.0f, upper, 1.0f - upper);
+    return x * vf_if_less(x, vf_splat(0), upper, 1.0f - upper);
 }
 
 /* (1 + tanh(z)) / 2 is sigmoid(2 z). */
@@ -24,8 +24,8 @@ KERNEL_INLINE vf vf_activate(sn_activation_kind kind, vf x, vf alpha, vf beta)
     const vf zero = vf_splat(0), one = vf_splat(1);
     switch (kind) {
     case SN_ACT_CLAMP: return vf_clamp(x, alpha, beta);
-    case SN_ACT_LEAKY_RELU: return vf_select(x < zero, x * alpha, x);
-    case SN_ACT_ELU: return vf_select(x < zero, vf_expm1(x) * alpha, x);
+    case SN_ACT_LEAKY_RELU: return vf_if_less(x, zero, x * alpha, x);
+    case SN_ACT_ELU: return vf_if_less(x, zero, vf_expm1(x) * alpha, x);
     case SN_ACT_SIGMOID: return vf_sigmoid(x);
     case SN_ACT_HARD_SIGMOID: return vf_clamp(x * alpha + beta, zero, one);
     case SN_ACT_SILU: return x * vf_sigmoid(x * alpha);

@@ -136,6 +136,7 @@ KERNEL_INLINE vf power(vf a, vf b)
     vf y = vf_pow(a, b);
     y = vf_select(b == 2.0f, a * a, y);
     y = vf_select(b == 0.5f, square_root_power(a), y);
+    y = vf_select(b == 3.0f, a * a * a, y);
     return vf_select(b == -1.0f, 1.0f / a, y);
 }
 
@@ -149,7 +150,7 @@ KERNEL_INLINE vf combine(sn_ew_binary kind, vf a, vf b)
     case SN_EW_MIN: return vf_select(a != a, a, vf_min(a, b));
     case SN_EW_MAX: return vf_select(a != a, a, vf_max(a, b));
     case SN_EW_POW: return power(a, b);
-    case SN_EW_PRELU: return vf_select(a < 0.0f, a * b, a);
+    case SN_EW_PRELU: return vf_if_less(a, vf_splat(0), a * b, a);
     case SN_EW_BINARY_COUNT: break;
     }
     return a;
@@ -170,16 +171,28 @@ KERNEL_INLINE void binary_row(sn_ew_binary kind, const float *a, size_t a_step, 
 }
 
 /* a^b for one b, if it is one of the exponents that power() treats apart. */
+#define POWER_ROW(expression)                                                                                          \
+    do {                                                                                                               \
+        size_t i = 0;                                                                                                  \
+        for (; i + VL <= n; i += VL) {                                                                                 \
+            const vf x = vf_load(a + i);                                                                               \
+            vf_store(y + i, expression);                                                                               \
+        }                                                                                                              \
+        if (i < n) {                                                                                                   \
+            const vf x = vf_load_part(a + i, n - i);                                                                   \
+            vf_store_part(y + i, expression, n - i);                                                                   \
+        }                                                                                                              \
+    } while (0)
 static bool common_power_row(const float *a, float b, float *y, size_t n)
 {
     if (b == 2.0f) {
-        binary_row(SN_EW_MUL, a, 1, a, 1, y, n);
-    } else if (b == -1.0f) {
-        unary_reciprocal(a, y, n);
+        POWER_ROW(x * x);
+    } else if (b == 3.0f) {
+        POWER_ROW(x * x * x);
     } else if (b == 0.5f) {
-        size_t i = 0;
-        for (; i + VL <= n; i += VL) vf_store(y + i, square_root_power(vf_load(a + i)));
-        if (i < n) vf_store_part(y + i, square_root_power(vf_load_part(a + i, n - i)), n - i);
+        POWER_ROW(square_root_power(x));
+    } else if (b == -1.0f) {
+        POWER_ROW(1.0f / x);
     } else {
         return false;
     }

@@ -12,6 +12,8 @@
 
 #if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -94,9 +96,14 @@ KERNEL_INLINE vf vf_fma(vf a, vf b, vf c)
 }
 #endif
 
+/* Every lane of the mask is all ones or zeros. */
 KERNEL_INLINE vf vf_select(vi mask, vf yes, vf no)
 {
+#if defined(__AVX2__) && defined(__FMA__) && !defined(__AVX512F__)
+    return (vf)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)mask);
+#else
     return (vf)(((vi)yes & mask) | ((vi)no & ~mask));
+#endif
 }
 /* ---------------------------------------------------------------------------------------- clamps, parts of vectors */
 
@@ -211,6 +218,8 @@ KERNEL_INLINE vf vf_min(vf a, vf b)
     return (vf)_mm256_min_ps((__m256)a, (__m256)b);
 #elif defined(__aarch64__)
     return (vf)vminq_f32((float32x4_t)a, (float32x4_t)b);
+#elif defined(__SSE2__)
+    return (vf)_mm_min_ps((__m128)a, (__m128)b);
 #else
     return vf_select(a < b, a, b);
 #endif
@@ -223,8 +232,20 @@ KERNEL_INLINE vf vf_max(vf a, vf b)
     return (vf)_mm256_max_ps((__m256)a, (__m256)b);
 #elif defined(__aarch64__)
     return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
+#elif defined(__SSE2__)
+    return (vf)_mm_max_ps((__m128)a, (__m128)b);
 #else
     return vf_select(a > b, a, b);
+#endif
+}
+
+/* a < b ? yes : no; GCC does not find AVX-512's blend behind vf_select(a < b, ...). */
+KERNEL_INLINE vf vf_if_less(vf a, vf b, vf yes, vf no)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ), (__m512)no, (__m512)yes);
+#else
+    return vf_select(a < b, yes, no);
 #endif
 }
 
@@ -245,6 +266,8 @@ KERNEL_INLINE vf vf_sqrt(vf x)
     return (vf)_mm256_sqrt_ps((__m256)x);
 #elif defined(__aarch64__)
     return (vf)vsqrtq_f32((float32x4_t)x);
+#elif defined(__SSE2__)
+    return (vf)_mm_sqrt_ps((__m128)x);
 #else
     return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])};
 #endif

@@ -75,14 +75,14 @@ KERNEL_INLINE vf vf_expm1(vf x)
     vf scale = vf_ldexp(vf_splat(0.5f), n), whole = scale - 0.5f;
     vf head = whole + scale * r, tail = scale * r - (head - whole);
     vf y = head + (scale * vf_fma(r * r, q, lost) + tail);
-    return vf_select(vf_abs(x) < 0x1p-26f, x, y + y);
+    return vf_if_less(vf_abs(x), vf_splat(0x1p-26f), x, y + y);
 }
 
 /* x = 2^k (1 + f) with f in [-1/3, 1/3]; ln(1 + f) = f - f^2 / 2 + f^3 p(f). */
 KERNEL_INLINE vf vf_log(vf x)
 {
     vi denormal = x < 0x1p-126f;
-    vf normal = vf_select(denormal, x * 0x1p23f, x);
+    vf normal = vf_if_less(x, vf_splat(0x1p-126f), x * 0x1p23f, x);
     vi k = (vi)((vu)normal - 0x3f2aaaabu) >> 23;
     vf f = (vf)((vu)normal - ((vu)k << 23)) - 1.0f;
     vf e = __builtin_convertvector(k + (denormal & -23), vf);
@@ -91,8 +91,8 @@ KERNEL_INLINE vf vf_log(vf x)
                          0.139859751f, -0.12877509f);
     vf y = vf_fma(e, vf_splat(LN2_LOW), s * f * p);
     y = vf_fma(e, vf_splat(LN2_HIGH), f + vf_fma(s, vf_splat(-0.5f), y));
-    y = vf_select(x < INFINITY, y, x); /* NaN, too */
-    y = vf_select(x < 0.0f, vf_splat(NAN), y);
+    y = vf_if_less(x, vf_splat(INFINITY), y, x); /* NaN, too */
+    y = vf_if_less(x, vf_splat(0), vf_splat(NAN), y);
     return vf_select(x == 0.0f, vf_splat(-INFINITY), y);
 }
 
@@ -109,7 +109,7 @@ KERNEL_INLINE vf vf_tanh(vf x)
     vf a = vf_abs(x), s = a * a;
     vf p = VF_POLYNOMIAL(s, -0.333333164f, 0.133325458f, -0.053847868f, 0.0210527256f, -0.00624668645f);
     vf small = vf_fma(a * s, p, a), large = 1.0f - 2.0f / (vf_exp(a + a) + 1.0f);
-    return vf_copysign(vf_select(a < 0.55f, small, large), x);
+    return vf_copysign(vf_if_less(a, vf_splat(0.55f), small, large), x);
 }
 
 /* 1 / (1 + e^-x), with the exponential of -|x|, which does not overflow. What the denominator lost is put back to first
@@ -117,7 +117,7 @@ KERNEL_INLINE vf vf_tanh(vf x)
 KERNEL_INLINE vf vf_sigmoid(vf x)
 {
     vf e = vf_exp(-vf_abs(x)), d = e + 1.0f, lost = e - (d - 1.0f);
-    vf y = vf_select(x < 0.0f, e, vf_splat(1)) / d;
+    vf y = vf_if_less(x, vf_splat(0), e, vf_splat(1)) / d;
     return vf_fma(-y, lost, y);
 }
 
@@ -136,7 +136,7 @@ KERNEL_INLINE vf vf_erf(vf x)
     vf a = vf_abs(x);
     vf p = VF_POLYNOMIAL(a * a, 0.128379166f, -0.37612626f, 0.112835787f, -0.0268533472f, 0.0051871622f,
                          -0.00079978531f, 7.80690316e-05f);
-    return vf_copysign(vf_select(a < 1.0f, vf_fma(a, p, a), 1.0f - vf_erfc_positive(a)), x);
+    return vf_copysign(vf_if_less(a, vf_splat(1), vf_fma(a, p, a), 1.0f - vf_erfc_positive(a)), x);
 }
 
 /* ---------------------------------------------------------------------------------------------------- sin, cos */

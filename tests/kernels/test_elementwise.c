@@ -19,10 +19,10 @@ static bool near(float got, double expected, double ulp)
     return fabs((double)got - expected) <= ulp * ldexp(1, exponent - 24 < -149 ? -149 : exponent - 24);
 }
 
-static const float special[] = {0.0f, -0.0f,      1.0f,        -1.0f,       0.5f,  -0.5f,  1.5f,     -1.5f,
-                                2.5f, -2.5f,      1e-40f,      -1e-40f,     3e38f, -3e38f, INFINITY, -INFINITY,
-                                NAN,  8388607.5f, 16777216.0f, -8388607.5f, 0.3f,  -0.3f,  88.8f,    -103.9f,
-                                1e6f, -3e7f,      1e-20f,      20.0f,       -20.0f};
+static const float special[] = {2.0f,     3.0f,      0.0f, -0.0f,      1.0f,        -1.0f,       0.5f,  -0.5f,
+                                1.5f,     -1.5f,     2.5f, -2.5f,      1e-40f,      -1e-40f,     3e38f, -3e38f,
+                                INFINITY, -INFINITY, NAN,  8388607.5f, 16777216.0f, -8388607.5f, 0.3f,  -0.3f,
+                                88.8f,    -103.9f,   1e6f, -3e7f,      1e-20f,      20.0f,       -20.0f};
 #define N_SPECIAL (sizeof special / sizeof *special)
 
 /* The special values first, then a few of every magnitude. */
@@ -172,7 +172,7 @@ static void check_pairs(const sn_kernels *k)
             k->elementwise->binary[kind]((sn_ew_operand){a, 0, 1}, (sn_ew_operand){b + j, 0, 0},
                                          (sn_ew_result){y, N, 1, N});
             for (size_t i = 0; i < N; i++) {
-                if (!near(y[i], combined(kind, a[i], b[j]), kind == SN_EW_POW ? 1 : 0)) {
+                if (!near(y[i], combined(kind, a[i], b[j]), kind == SN_EW_POW ? 2 : 0)) {
                     fail_msg("%s: binary %d of %.9g, %.9g is %.9g, expected %.9g", k->isa, kind, (double)a[i],
                              (double)b[j], (double)y[i], combined(kind, a[i], b[j]));
                 }
