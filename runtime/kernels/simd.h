@@ -180,23 +180,6 @@ KERNEL_INLINE vf vf_interleave_upper(vf a, vf b)
     return __builtin_shufflevector(a, b, 2, 6, 3, 7);
 #endif
 }
-/* Element j of rows[i] becomes element i of rows[j]: each round interleaves the first half of the rows with the second.
- */
-KERNEL_INLINE void vf_transpose(vf rows[VL])
-{
-    UNROLL
-    for (int round = 1; round < VL; round *= 2) {
-        vf next[VL];
-        UNROLL
-        for (int i = 0; i < VL / 2; i++) {
-            next[2 * i] = vf_interleave_lower(rows[i], rows[i + VL / 2]);
-            next[2 * i + 1] = vf_interleave_upper(rows[i], rows[i + VL / 2]);
-        }
-        UNROLL
-        for (int i = 0; i < VL; i++) rows[i] = next[i];
-    }
-}
-
 /* Asks for the line of p in the second-level cache; p need not be valid. */
 KERNEL_INLINE void prefetch_l2(const void *p)
 {
