@@ -1,13 +1,14 @@
 /*
  * C = epilogue(A * B): the product that all matrix operators and convolutions run on.
  *
- * Goto's blocking (2008), with B packed beforehand and A read in place: for a group of panels (about COLUMN_BLOCK
- * columns) and a block of k, which together stay in the second-level cache, each tile of rows is read from far away
- * once, and then from the first cache while it meets all panels of the group. Between blocks of k the sums wait in C.
- * Rows are dealt evenly to the tiles: 49 are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
+ * Goto's blocking (2008), with B packed beforehand and A read in place: a block of B, some panels wide and some steps
+ * of k deep, stays in the second-level cache while all rows of A meet it, a tile of them after the other; each tile is
+ * read from far away once, and meets all panels of the block. Between blocks of k the sums wait in C. Rows are dealt
+ * evenly to the tiles: 49 are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
  *
- * While a block is worked on, the lines of the next one are asked for, a few with every step of k: it lies in one
- * stretch per panel, far apart, where the hardware does not guess it.
+ * While a block is worked on, the lines of the next one are asked for, one with every step of k: it lies in one stretch
+ * per panel, far apart, where the hardware does not guess it. Products of few rows are another matter: they read B as
+ * fast as memory gives it, in a few long streams, which the hardware does best alone.
  *
  * gemm_tile.h has the register tile, gemm_rows.h where its rows are, gemm_pack.h the panels.
  */
@@ -20,30 +21,34 @@
 
 #define COLUMN_BLOCK   256
 #define GROUP_PANELS   (COLUMN_BLOCK / TILE_COLUMNS)
+#define CACHE_LINE     64
 #define PREFETCH_TILES 64 /* the last that many tiles of a block prefetch the next one */
 
-/* Rows whose addresses agree in these bits share few sets of the first cache and drive each other out. */
+/* Rows that lie apart by a multiple of ALIAS_FLOATS meet in the same few sets of the first cache; when there are more
+ * of them than it has ways, they drive each other out. They are copied first, if enough panels read them then. */
 #define ALIAS_FLOATS 1024
-#define COPY_PANELS  2 /* that many panels must read the rows, or copying them does not pay */
+#define CACHE_WAYS   8
+#define COPY_PANELS  2
 
 extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
 
-/* The lines of B that are needed after the current block: `size` floats for each panel of the group. */
+/* The lines of B that are needed after the current block, as the tiles of the block share them. */
 typedef struct next_lines {
-    const float *b; /* or NULL */
-    size_t panel, size;
+    const float *b;      /* or NULL */
+    size_t panel, share; /* floats from one panel to the next; that each tile asks for in each panel */
+    size_t step;         /* bytes for each step of k: at most a line, so that none is left out */
+    size_t first_tile;   /* that has a share */
 } next_lines;
 
 /* The group of panels and the block of k that are being worked on. */
 typedef struct gemm_pass {
     const sn_gemm *g;
-    size_t k;             /* of the whole product */
     size_t panel, panels; /* the group */
     k_block block;
     bool first, last;
     bool copy_rows;
     next_lines next;
-    window_tap taps[BLOCK_TAPS];
+    const window_tap *taps;
 } gemm_pass;
 
 static size_t block_depth(const k_block *x)
@@ -79,32 +84,30 @@ static void set_epilogue(const gemm_pass *p, size_t row, size_t column, tile_arg
     t->hi = e->activation.beta;
 }
 
-/* Tile `index` of `tiles` asks for its share of the next lines; without any it asks for lines that it has. */
-static void set_prefetch(const gemm_pass *p, size_t panel, size_t index, size_t n_tiles, tile_args *t)
+/* Tile `index` asks for its share of the next lines; without one it asks for lines that it has. */
+static void set_prefetch(const gemm_pass *p, size_t panel, size_t index, tile_args *t)
 {
-    size_t sharers = least(n_tiles, PREFETCH_TILES), depth = block_depth(&p->block);
-    t->next = (const char *)t->b;
-    t->next_step = 0;
-    t->next_panel = 0;
-    if (!p->next.b || depth == 0 || index + sharers < n_tiles) return;
-    size_t share = index - (n_tiles - sharers);
-    const float *lines = p->next.b + (panel - p->panel) * p->next.panel;
-    t->next = (const char *)(lines + part_start(p->next.size, sharers, share));
-    t->next_step = ceil_div(p->next.size * sizeof(float), sharers * depth);
-    t->next_panel = p->next.panel * sizeof(float);
+    const next_lines *next = &p->next;
+    if (next->b && index >= next->first_tile) {
+        t->next = (const char *)(next->b + panel * next->panel + (index - next->first_tile) * next->share);
+        t->next_step = next->step;
+    } else {
+        t->next = (const char *)t->b;
+        t->next_step = 0;
+    }
 }
 
-static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index, size_t n_tiles)
+static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index)
 {
     const sn_gemm *g = p->g;
     const float *a[BLOCK_TAPS * TILE_ROWS];
     float copy[K_BLOCK * TILE_ROWS];
     locate_rows(g, &p->block, p->taps, row, rows, a);
-    if (p->copy_rows) copy_rows(&p->block, rows, a, copy);
+    if (p->copy_rows && rows > CACHE_WAYS) copy_rows(&p->block, rows, a, copy);
 
     tile_args t = {.a = a, .taps = p->block.taps, .channels = p->block.channels, .first = p->first, .last = p->last};
     t.c_row = g->c_row;
-    t.b_panel = TILE_COLUMNS * p->k;
+    t.b_panel = TILE_COLUMNS * g->taps * g->kc;
     size_t column0 = p->panel * TILE_COLUMNS, columns = least(g->n - column0, p->panels * TILE_COLUMNS);
     for (size_t done = 0, panels; done < p->panels; done += panels) {
         size_t column = done * TILE_COLUMNS, left = columns - column;
@@ -114,7 +117,7 @@ static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index, 
         t.c = g->c + row * g->c_row + column0 + column;
         t.columns = least(left, panels * TILE_COLUMNS);
         set_epilogue(p, row, column0 + column, &t);
-        set_prefetch(p, p->panel + done, index, n_tiles, &t);
+        set_prefetch(p, done, index, &t);
         if (several) {
             few_rows_tiles[rows - 1].run(&t);
         } else {
@@ -136,40 +139,57 @@ static bool rows_alias(const sn_gemm *g)
 }
 
 /* What follows block i of `blocks` of this group: the next block, the next group, or the next product. */
-static next_lines lines_after(const gemm_pass *p, size_t blocks, size_t i, size_t next_panels)
+static next_lines lines_after(const gemm_pass *p, size_t blocks, size_t i, size_t next_panels, size_t n_tiles)
 {
     const sn_gemm *g = p->g;
     bool ends = i + 1 == blocks;
+    size_t depth = block_depth(&p->block), size, sharers = least(n_tiles, PREFETCH_TILES);
+    next_lines next;
     if (ends && next_panels == 0) {
-        size_t size = least(TILE_COLUMNS * block_depth(&p->block), g->next_size / p->panels);
-        return (next_lines){g->next, size, size};
+        size = least(TILE_COLUMNS * depth, g->next_size / p->panels);
+        next = (next_lines){.b = g->next, .panel = size};
+    } else {
+        k_block after = k_block_at(g, blocks, ends ? 0 : i + 1);
+        size = TILE_COLUMNS * block_depth(&after);
+        next = (next_lines){.b = block_lines(g, &after, ends ? p->panel + p->panels : p->panel, TILE_COLUMNS),
+                            .panel = TILE_COLUMNS * g->taps * g->kc};
     }
-    k_block after = k_block_at(g, blocks, ends ? 0 : i + 1);
-    const float *lines = block_lines(g, &after, ends ? p->panel + p->panels : p->panel, TILE_COLUMNS);
-    return (next_lines){lines, TILE_COLUMNS * p->k, TILE_COLUMNS * block_depth(&after)};
+    next.share = size / sharers;
+    next.step = depth > 0 ? least(ceil_div(next.share * sizeof(float), depth), CACHE_LINE) : 0;
+    next.first_tile = n_tiles - sharers;
+    return next;
+}
+
+static void run_block(const gemm_pass *p, size_t m0, size_t m1, size_t n_tiles)
+{
+    size_t rows = (m1 - m0) / n_tiles, more = (m1 - m0) % n_tiles, row = m0;
+    for (size_t i = 0; i < n_tiles; i++) {
+        size_t height = rows + (i < more);
+        run_tile(p, row, height, i);
+        row += height;
+    }
 }
 
 static void run(const sn_gemm *g, size_t m0, size_t m1, size_t panel0, size_t panel1)
 {
     if (m0 >= m1 || panel0 >= panel1) return;
-    gemm_pass p = {.g = g, .k = g->taps * g->kc};
+    window_tap taps[BLOCK_TAPS];
+    gemm_pass p = {.g = g, .taps = taps};
     size_t rows = m1 - m0, n_tiles = ceil_div(rows, TILE_ROWS), blocks = count_k_blocks(g);
-    size_t group_panels = rows <= FEW_ROWS ? few_rows_tiles[rows - 1].panels : GROUP_PANELS;
+    bool few = rows <= FEW_ROWS;
+    size_t group_panels = few ? few_rows_tiles[rows - 1].panels : GROUP_PANELS;
     size_t groups = ceil_div(panel1 - panel0, group_panels);
     for (size_t group = 0; group < groups; group++) {
         p.panel = panel0 + part_start(panel1 - panel0, groups, group);
         p.panels = panel0 + part_start(panel1 - panel0, groups, group + 1) - p.panel;
-        p.copy_rows = p.panels >= COPY_PANELS && n_tiles > 1 && rows_alias(g);
+        p.copy_rows = p.panels >= COPY_PANELS && rows_alias(g);
         for (size_t i = 0; i < blocks; i++) {
             p.block = k_block_at(g, blocks, i);
             p.first = i == 0;
             p.last = i + 1 == blocks;
-            p.next = lines_after(&p, blocks, i, panel1 - p.panel - p.panels);
-            if (g->window) locate_taps(g->window, &p.block, p.taps);
-            for (size_t tile = 0; tile < n_tiles; tile++) {
-                size_t start = part_start(rows, n_tiles, tile);
-                run_tile(&p, m0 + start, part_start(rows, n_tiles, tile + 1) - start, tile, n_tiles);
-            }
+            if (!few) p.next = lines_after(&p, blocks, i, panel1 - p.panel - p.panels, n_tiles);
+            if (g->window) locate_taps(g->window, &p.block, taps);
+            run_block(&p, m0, m1, n_tiles);
         }
     }
 }

@@ -23,7 +23,7 @@ typedef struct sn_gemm {
     size_t a_row;
     const sn_image_window *window; /* NULL: A is a matrix, and taps is 1 */
     const float *b;                /* packed */
-    float *c;                      /* element (m, n) at c[m * c_row + n] */
+    float *c;                      /* element (m, n) at c[m * c_row + n]; overlaps neither A nor the residual */
     size_t c_row;
     sn_epilogue epilogue;
     const float

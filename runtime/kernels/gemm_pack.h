@@ -1,9 +1,10 @@
 /*
  * gemm_pack.h - the inside of gemm.c: B to panels and back.
  *
- * Weights arrive in any order: [K][N], [N][K] of PyTorch's Linear, [out][in][taps] of its convolutions. Unless columns
- * are neighbours, a panel is packed in blocks of so few taps and channels that the block's part of the panel stays in
- * the first cache, and columns come outside: each reads a stretch of memory, and all write the same few lines.
+ * Weights arrive in any order. [N][K] of PyTorch's Linear and [out][in][taps] of its convolutions have each column's
+ * elements in one stretch: squares of them are transposed in registers, and stored line by line wherever the lines
+ * belong. Other orders are copied in blocks of so few taps and channels that the block's part of the panel stays in the
+ * first cache.
  */
 #ifndef SN_RUNTIME_KERNELS_GEMM_PACK_H
 #define SN_RUNTIME_KERNELS_GEMM_PACK_H
@@ -94,11 +95,76 @@ KERNEL_INLINE void copy_panel(const pack_direction direction, const sn_gemm_sour
     if (direction == TO_PANELS && x.columns < x.width) fill_up(s, &x, to);
 }
 
+/* The lines that the elements of a column in one stretch belong to: taps of a channel first, or channels of a tap. */
+typedef struct line_order {
+    size_t inner, step, back; /* lines from one to the next, and after `inner` of them */
+} line_order;
+
+static bool columns_are_dense(const sn_gemm_source *s, line_order *order)
+{
+    const size_t taps = s->taps, kc = s->kc;
+    if (s->channel_pitch == 1 && (taps == 1 || s->tap_pitch == (ptrdiff_t)kc)) {
+        *order = (line_order){.inner = taps * kc, .step = 1};
+        return true;
+    }
+    *order = (line_order){.inner = taps, .step = kc, .back = taps * kc - 1};
+    return s->tap_pitch == 1 && s->channel_pitch == (ptrdiff_t)taps;
+}
+
+/* VL elements from k on of the VL columns from `from` on, of which `columns` exist, to their lines. */
+static void transpose_square(const float *from, ptrdiff_t pitch, size_t columns, size_t elements, const size_t *lines,
+                             float *to)
+{
+    vf x[VL];
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        const float *column = from + (ptrdiff_t)i * pitch;
+        x[i] = (vf){0};
+        if (i < columns) x[i] = elements == VL ? vf_load(column) : vf_load_part(column, elements);
+    }
+    vf_transpose(x);
+    UNROLL
+    for (size_t i = 0; i < VL; i++) {
+        if (i < elements) vf_store(to + lines[i], x[i]);
+    }
+}
+
+static void pack_dense_panel(const sn_gemm_source *s, const line_order *order, size_t panel, float *to)
+{
+    const size_t k = s->taps * s->kc, columns = least(s->n - panel * TILE_COLUMNS, TILE_COLUMNS),
+                 width = panel_width(columns);
+    const float *from = s->b + (ptrdiff_t)(panel * TILE_COLUMNS) * s->column_pitch;
+    size_t line = 0, inner = 0;
+    for (size_t done = 0; done < k; done += VL) {
+        size_t lines[VL] = {0}, elements = least(k - done, VL);
+        for (size_t i = 0; i < elements; i++) {
+            lines[i] = line * width;
+            line += order->step;
+            if (++inner == order->inner) {
+                inner = 0;
+                line -= order->back;
+            }
+        }
+        for (size_t column = 0; column < width; column += VL) {
+            size_t exist = columns > column ? least(columns - column, VL) : 0;
+            transpose_square(from + (ptrdiff_t)column * s->column_pitch + done, s->column_pitch, exist, elements, lines,
+                             to + column);
+        }
+    }
+}
+
 static void pack(const sn_gemm_source *s, float *packed, size_t panel0, size_t panel1)
 {
     const size_t panel_size = s->taps * s->kc * TILE_COLUMNS;
+    line_order order;
+    bool dense = columns_are_dense(s, &order);
     for (size_t panel = panel0; panel < panel1; panel++) {
-        copy_panel(TO_PANELS, s, panel, s->b, packed + panel * panel_size);
+        float *to = packed + panel * panel_size;
+        if (dense) {
+            pack_dense_panel(s, &order, panel, to);
+        } else {
+            copy_panel(TO_PANELS, s, panel, s->b, to);
+        }
     }
 }
 

@@ -29,8 +29,8 @@ typedef struct tile_args {
     float lo, hi;
     const float *scale, *bias, *residual; /* those of the tile's first column and row, or NULL */
     size_t residual_row;
-    const char *next; /* what to prefetch meanwhile: one line per k, next_step bytes apart, and as much per panel */
-    size_t next_step, next_panel;
+    const char *next; /* what to prefetch meanwhile: a line for each step of k, next_step bytes apart */
+    size_t next_step;
 } tile_args;
 
 KERNEL_INLINE vf load_columns(const float *p, bool whole, size_t columns)
@@ -101,8 +101,8 @@ KERNEL_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
             for (size_t p = 0; p < panels; p++) {
                 UNROLL
                 for (size_t v = 0; v < vectors; v++) line[p * vectors + v] = vf_load(b + p * b_panel + v * VL);
-                prefetch_l2(next + p * t->next_panel);
             }
+            if (panels == 1) prefetch_l2(next);
             UNROLL
             for (size_t i = 0; i < rows; i++) {
                 vf x = vf_splat(a[i][k]);

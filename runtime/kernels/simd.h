@@ -181,6 +181,44 @@ KERNEL_INLINE void vf_store_part(float *p, vf v, size_t n)
 #endif
 }
 
+/* a0 b0 a1 b1 ...: of the lower halves of a and b, and of the upper ones. */
+KERNEL_INLINE vf vf_interleave_lower(vf a, vf b)
+{
+#if VL == 16
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+#elif VL == 8
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+#else
+    return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+#endif
+}
+KERNEL_INLINE vf vf_interleave_upper(vf a, vf b)
+{
+#if VL == 16
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#elif VL == 8
+    return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+    return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#endif
+}
+/* Element j of rows[i] becomes element i of rows[j]: each round interleaves the first half of the rows with the second.
+ */
+KERNEL_INLINE void vf_transpose(vf rows[VL])
+{
+    UNROLL
+    for (int round = 1; round < VL; round *= 2) {
+        vf next[VL];
+        UNROLL
+        for (int i = 0; i < VL / 2; i++) {
+            next[2 * i] = vf_interleave_lower(rows[i], rows[i + VL / 2]);
+            next[2 * i + 1] = vf_interleave_upper(rows[i], rows[i + VL / 2]);
+        }
+        UNROLL
+        for (int i = 0; i < VL; i++) rows[i] = next[i];
+    }
+}
+
 /* Asks for the line of p in the second-level cache; p need not be valid. */
 KERNEL_INLINE void prefetch_l2(const void *p)
 {
