@@ -178,7 +178,7 @@ static double error_of(const problem *p, const float *y)
 /* winograd.h's bounds. */
 static double bound_of(const problem *p)
 {
-    return p->w.side == 4 ? 5e-6 : 1.5e-6;
+    return p->w.side == 4 ? 5e-6 : 1e-6;
 }
 
 static void check_values(problem *p, const char *what)
