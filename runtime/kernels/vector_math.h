@@ -112,13 +112,13 @@ KERNEL_INLINE vf vf_tanh(vf x)
     return vf_copysign(vf_if_less(a, vf_splat(0.55f), small, large), x);
 }
 
-/* 1 / (1 + e^-x), with the exponential of -|x|, which does not overflow. What the denominator lost is put back to first
- * order: beside the exponential's and the division's error it would be too much. */
+/* With e = exp(-|x|), which does not overflow: 1 / (1 + e) = 1 - q or e / (1 + e) = e - e q, where q = e / (1 + e). So
+ * the errors of the sum and the quotient count by a factor of e only. */
 KERNEL_INLINE vf vf_sigmoid(vf x)
 {
-    vf e = vf_exp(-vf_abs(x)), d = e + 1.0f, lost = e - (d - 1.0f);
-    vf y = vf_if_less(x, vf_splat(0), e, vf_splat(1)) / d;
-    return vf_fma(-y, lost, y);
+    vf e = vf_exp(-vf_abs(x)), q = e / (e + 1.0f);
+    vf w = vf_if_less(x, vf_splat(0), e, vf_splat(1));
+    return vf_fma(-q, w, w);
 }
 
 /* 1 - erf(x) for x >= 0, as e^(-x^2) times a polynomial without constant term in 1 / (1 + 0.38 x). The rounding of x^2
