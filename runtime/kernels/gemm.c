@@ -17,7 +17,6 @@
 #include "runtime/kernels/gemm_rows.h"
 #include "runtime/kernels/gemm_tile.h"
 #include "runtime/kernels/isa.h"
-#include <math.h>
 
 #define COLUMN_BLOCK   256
 #define GROUP_PANELS   (COLUMN_BLOCK / TILE_COLUMNS)
@@ -121,6 +120,7 @@ static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index)
         if (several) {
             few_rows_tiles[rows - 1].run(&t);
         } else {
+            /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): a tile has rows */
             tiles[rows - 1][panel_width(left) == TILE_COLUMNS](&t);
         }
     }
@@ -146,6 +146,7 @@ static next_lines lines_after(const gemm_pass *p, size_t blocks, size_t i, size_
     size_t depth = block_depth(&p->block), size, sharers = least(n_tiles, PREFETCH_TILES);
     next_lines next;
     if (ends && next_panels == 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a group has panels */
         size = least(TILE_COLUMNS * depth, g->next_size / p->panels);
         next = (next_lines){.b = g->next, .panel = size};
     } else {
@@ -177,17 +178,15 @@ static void run(const sn_gemm *g, size_t m0, size_t m1, size_t panel0, size_t pa
     gemm_pass p = {.g = g, .taps = taps};
     size_t rows = m1 - m0, n_tiles = ceil_div(rows, TILE_ROWS), blocks = count_k_blocks(g);
     bool few = rows <= FEW_ROWS;
-    size_t group_panels = few ? few_rows_tiles[rows - 1].panels : GROUP_PANELS;
-    size_t groups = ceil_div(panel1 - panel0, group_panels);
-    for (size_t group = 0; group < groups; group++) {
-        p.panel = panel0 + part_start(panel1 - panel0, groups, group);
-        p.panels = panel0 + part_start(panel1 - panel0, groups, group + 1) - p.panel;
+    for (p.panel = panel0; p.panel < panel1; p.panel += p.panels) {
+        size_t left = panel1 - p.panel;
+        p.panels = few ? least(left, few_rows_tiles[rows - 1].panels) : ceil_div(left, ceil_div(left, GROUP_PANELS));
         p.copy_rows = p.panels >= COPY_PANELS && rows_alias(g);
         for (size_t i = 0; i < blocks; i++) {
             p.block = k_block_at(g, blocks, i);
             p.first = i == 0;
             p.last = i + 1 == blocks;
-            if (!few) p.next = lines_after(&p, blocks, i, panel1 - p.panel - p.panels, n_tiles);
+            if (!few) p.next = lines_after(&p, blocks, i, left - p.panels, n_tiles);
             if (g->window) locate_taps(g->window, &p.block, taps);
             run_block(&p, m0, m1, n_tiles);
         }

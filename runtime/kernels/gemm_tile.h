@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #define TILE_SUMS (TILE_ROWS * TILE_VECTORS)
+#define FEW_ROWS  3 /* that many are multiplied with several panels at once */
 
 typedef struct tile_args {
     const float *const *a; /* [taps][rows]: where each row reads its channels */
@@ -38,43 +39,76 @@ KERNEL_INLINE vf load_columns(const float *p, bool whole, size_t columns)
     return whole ? vf_load(p) : vf_load_part(p, columns);
 }
 
-/* What is left to do with the sums of one vector of columns; `columns` of them exist. */
-KERNEL_INLINE void finish_columns(const size_t rows, const size_t stride, const bool whole, const size_t columns,
-                                  const size_t at, const tile_args *t, vf *sums)
+/* What is left to do with the sums of the vector of columns that begins at `at`; `columns` of them exist. */
+KERNEL_INLINE void finish_columns(const size_t rows, const size_t at, const bool whole, const size_t columns,
+                                  const tile_args *t, vf *sums)
 {
     float *c = t->c + at;
     if (!t->first) {
         UNROLL
-        for (size_t i = 0; i < rows; i++) sums[i * stride] += load_columns(c + i * t->c_row, whole, columns);
+        for (size_t i = 0; i < rows; i++) sums[i] += load_columns(c + i * t->c_row, whole, columns);
     }
     if (t->last && t->scale) {
         vf scale = load_columns(t->scale + at, whole, columns);
         UNROLL
-        for (size_t i = 0; i < rows; i++) sums[i * stride] *= scale;
+        for (size_t i = 0; i < rows; i++) sums[i] *= scale;
     }
     if (t->last && t->bias) {
         vf bias = load_columns(t->bias + at, whole, columns);
         UNROLL
-        for (size_t i = 0; i < rows; i++) sums[i * stride] += bias;
+        for (size_t i = 0; i < rows; i++) sums[i] += bias;
     }
     if (t->last && t->residual) {
         const float *residual = t->residual + at;
         UNROLL
         for (size_t i = 0; i < rows; i++) {
-            sums[i * stride] += load_columns(residual + i * t->residual_row, whole, columns);
+            sums[i] += load_columns(residual + i * t->residual_row, whole, columns);
         }
     }
     if (t->last && t->clamp) {
         vf lo = vf_splat(t->lo), hi = vf_splat(t->hi);
         UNROLL
-        for (size_t i = 0; i < rows; i++) sums[i * stride] = vf_clamp(sums[i * stride], lo, hi);
+        for (size_t i = 0; i < rows; i++) sums[i] = vf_clamp(sums[i], lo, hi);
     }
     UNROLL
     for (size_t i = 0; i < rows; i++) {
         if (whole) {
-            vf_store(c + i * t->c_row, sums[i * stride]);
+            vf_store(c + i * t->c_row, sums[i]);
         } else {
-            vf_store_part(c + i * t->c_row, sums[i * stride], columns);
+            vf_store_part(c + i * t->c_row, sums[i], columns);
+        }
+    }
+}
+
+/* One step of k: all of a line of B at hand, the rows one after the other. */
+KERNEL_INLINE void multiply_lines_first(const size_t rows, const size_t vectors, const float *const *a, size_t k,
+                                        const float *b, vf *sums)
+{
+    vf line[TILE_VECTORS];
+    UNROLL
+    for (size_t v = 0; v < vectors; v++) line[v] = vf_load(b + v * VL);
+    UNROLL
+    for (size_t i = 0; i < rows; i++) {
+        vf x = vf_splat(a[i][k]);
+        UNROLL
+        for (size_t v = 0; v < vectors; v++) sums[i * vectors + v] = vf_fma(x, line[v], sums[i * vectors + v]);
+    }
+}
+
+/* The same for few rows and long lines: their roles change. */
+KERNEL_INLINE void multiply_rows_first(const size_t rows, const size_t panels, const size_t vectors,
+                                       const float *const *a, size_t k, const float *b, size_t b_panel, vf *sums)
+{
+    vf x[FEW_ROWS];
+    UNROLL
+    for (size_t i = 0; i < rows; i++) x[i] = vf_splat(a[i][k]);
+    UNROLL
+    for (size_t v = 0; v < panels * vectors; v++) {
+        vf line = vf_load(b + v / vectors * b_panel + v % vectors * VL);
+        UNROLL
+        for (size_t i = 0; i < rows; i++) {
+            vf *sum = &sums[i * panels * vectors + v];
+            *sum = vf_fma(x[i], line, *sum);
         }
     }
 }
@@ -96,18 +130,11 @@ KERNEL_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
         UNROLL
         for (size_t i = 0; i < rows; i++) a[i] = t->a[tap * rows + i];
         for (size_t k = 0; k < channels; k++) {
-            vf line[TILE_SUMS];
-            UNROLL
-            for (size_t p = 0; p < panels; p++) {
-                UNROLL
-                for (size_t v = 0; v < vectors; v++) line[p * vectors + v] = vf_load(b + p * b_panel + v * VL);
-            }
-            if (panels == 1) prefetch_l2(next);
-            UNROLL
-            for (size_t i = 0; i < rows; i++) {
-                vf x = vf_splat(a[i][k]);
-                UNROLL
-                for (size_t v = 0; v < width; v++) sums[i * width + v] = vf_fma(x, line[v], sums[i * width + v]);
+            if (panels == 1) {
+                prefetch_l2(next);
+                multiply_lines_first(rows, vectors, a, k, b, sums);
+            } else {
+                multiply_rows_first(rows, panels, vectors, a, k, b, b_panel, sums);
             }
             b += vectors * VL;
             next += t->next_step;
@@ -115,12 +142,16 @@ KERNEL_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
     }
     const bool whole = t->columns == width * VL;
     UNROLL
-    for (size_t v = 0; v + 1 < width; v++) finish_columns(rows, width, true, VL, v * VL, t, sums + v);
-    const size_t last = width - 1;
-    if (whole) {
-        finish_columns(rows, width, true, VL, last * VL, t, sums + last);
-    } else {
-        finish_columns(rows, width, false, t->columns - last * VL, last * VL, t, sums + last);
+    for (size_t v = 0; v < width; v++) {
+        vf column[TILE_ROWS]; /* of its own: clang stores all of an array in the loop above when its address is passed
+                               */
+        UNROLL
+        for (size_t i = 0; i < rows; i++) column[i] = sums[i * width + v];
+        if (v + 1 < width || whole) {
+            finish_columns(rows, v * VL, true, VL, t, column);
+        } else {
+            finish_columns(rows, v * VL, false, t->columns - v * VL, t, column);
+        }
     }
 }
 
@@ -133,7 +164,6 @@ typedef void tile_function(const tile_args *t);
 #else
 #define FEW_ROWS_TILES(X) X(1, 4) X(2, 3) X(3, 2)
 #endif
-#define FEW_ROWS 3
 
 #define TILE_HEIGHTS_6(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #if TILE_ROWS == 6
