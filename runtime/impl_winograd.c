@@ -5,9 +5,8 @@
 #include "runtime/conv.h"
 #include "runtime/product.h"
 
-#define WINOGRAD_CHANNELS 16 /* fewer make the transforms cost more than the products save */
-#define TILE_MODE_CHANNELS                                                                                             \
-    96 /* up to here all of U stays in the second-level cache, and tiles need not wait for each other */
+#define LEAST_CHANNELS 16 /* fewer make the transforms cost more than the products save */
+#define LEAST_TILES    16 /* of an image: with fewer, the weights are read for too little */
 
 typedef struct winograd_state {
     sn_winograd winograd;
@@ -19,10 +18,17 @@ typedef struct winograd_state {
     size_t v_floats, scratch_floats; /* of scratch: V, then a part for each worker */
 } winograd_state;
 
-/* F(4x4) halves the multiplications of F(2x2) but doubles its weights, and wastes more at the borders of small maps. */
-static size_t winograd_side(const sn_image_window *w)
+static size_t tiles_of(const sn_conv_sizes *sizes, int64_t side)
 {
-    return w->out[1] * w->out[2] >= 400 ? 4 : 2;
+    return (size_t)(sn_div_ceil(sizes->axis[0].out, side) * sn_div_ceil(sizes->axis[1].out, side));
+}
+
+/* F(4x4) halves the multiplications of F(2x2) but doubles its weights, and wastes more at the borders of small maps. 0:
+ * neither pays. */
+static size_t winograd_side(const sn_conv_sizes *sizes)
+{
+    if (tiles_of(sizes, 4) >= LEAST_TILES) return 4;
+    return tiles_of(sizes, 2) >= LEAST_TILES ? 2 : 0;
 }
 
 static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
@@ -31,9 +37,10 @@ static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
     if (!sn_conv_site(site, &sizes) || sizes.rank != 2 || sizes.group != 1 || !site->in[1].constant) return false;
     for (int i = 0; i < 2; i++) {
         const sn_window_axis *a = &sizes.axis[i];
-        if (a->kernel != 3 || a->stride != 1 || a->dilation != 1 || a->out < 4) return false;
+        if (a->kernel != 3 || a->stride != 1 || a->dilation != 1) return false;
     }
-    if (sizes.in_channels < WINOGRAD_CHANNELS || sizes.out_channels < WINOGRAD_CHANNELS) return false;
+    if (sizes.in_channels < LEAST_CHANNELS || sizes.out_channels < LEAST_CHANNELS || winograd_side(&sizes) == 0)
+        return false;
     layouts->in[0] = layouts->out = SN_LAYOUT_CHANNELS_LAST;
     return true;
 }
@@ -82,11 +89,13 @@ static sinter_status winograd_weights(winograd_state *s, const sn_impl_site *sit
     return s->u ? SINTER_OK : sn_no_memory(err, "transforming the weights");
 }
 
-/* By tiles: any split of them. By panels: both phases are split. */
-static void winograd_split(winograd_state *s, int threads)
+/* By tiles reads all weights for each block of tiles, by panels all inputs for each panel: what there is more of is
+ * read once. */
+static void winograd_split(winograd_state *s, size_t out, int threads)
 {
     size_t units = threads > 1 ? (size_t)threads * 4 : 1, mr = s->kernels->gemm->mr;
     s->tiles = s->kernels->winograd->tiles(&s->winograd);
+    s->by_tiles = out < 2 * s->tiles;
     s->tile_step = sn_round_up(sn_divide_up(s->tiles, units), s->by_tiles ? 2 * mr : 1);
     s->panel_step = sn_divide_up(s->panels, units);
 }
@@ -99,7 +108,7 @@ static sinter_status winograd_prepare(const sn_impl_site *site, void **state, si
     size_t in = (size_t)sizes.in_channels, out = (size_t)sizes.out_channels;
     s->kernels = site->kernels;
     s->window = sn_conv_window(&sizes, in);
-    s->winograd.side = winograd_side(&s->window);
+    s->winograd.side = winograd_side(&sizes);
     sn_gemm *g = &s->winograd.conv;
     *g = (sn_gemm){.m = (size_t)sizes.batch * sn_conv_positions(&s->window),
                    .n = out,
@@ -112,9 +121,8 @@ static sinter_status winograd_prepare(const sn_impl_site *site, void **state, si
     s->residual = site->fusion.residual;
     if (s->residual) g->epilogue.residual_row = out;
     s->has_bias = sn_site_has(site, 2);
-    s->by_tiles = in <= TILE_MODE_CHANNELS;
     s->panels = sn_divide_up(out, site->kernels->gemm->nr);
-    winograd_split(s, site->threads);
+    winograd_split(s, out, site->threads);
     SN_TRY(winograd_weights(s, site, err));
     const sn_winograd_kernels *k = site->kernels->winograd;
     s->v_floats = s->by_tiles ? 0 : sn_aligned_floats(k->input_size(&s->winograd));

@@ -120,10 +120,11 @@ static sinter_status init(sn_session *s, sinter_model *model, const sinter_sessi
     s->reference = o->reference;
     s->kernels = sn_kernels_get();
     SN_TRY(optimize(model, o, report, err));
+    SN_TRY(sn_materialize_attributes(&model->m, err));
     SN_TRY(prepare_operators(s, err));
     /* Packing comes first: it reads weights where they are, in the file, and what it packed need not be copied. */
     if (!s->reference) SN_TRY(sn_packs_create(&model->m, &s->prepared, s->kernels, s->pool, &s->packs, err));
-    SN_TRY(sn_materialize_weights(&model->m, err));
+    SN_TRY(sn_materialize_initializers(&model->m, err));
     SN_TRY(list_inputs(s, model, err));
     SN_TRY(list_outputs(s, model, err));
     return make_tables(s, o, err);

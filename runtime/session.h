@@ -45,8 +45,10 @@ struct sinter_session {
     atomic_uint_least64_t next_serial;
 };
 
-/* weights.c: takes all payloads out of the model's mapped files, and makes sparse initializers dense. */
-SINTER_CHECK sinter_status sn_materialize_weights(sn_model *m, sinter_error *err);
+/* weights.c: take payloads out of the model's mapped files. Attributes first: prepared operators point to their tensors.
+ * Sparse initializers become dense. */
+SINTER_CHECK sinter_status sn_materialize_attributes(sn_model *m, sinter_error *err);
+SINTER_CHECK sinter_status sn_materialize_initializers(sn_model *m, sinter_error *err);
 
 /* plan_cache.c: a run state bound to the plan for these inputs. The caller releases state->plan after sn_state_end. */
 SINTER_CHECK sinter_status sn_session_begin(sn_session *s, const sinter_value *const *inputs, sn_state **out,

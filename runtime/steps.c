@@ -201,11 +201,13 @@ static uint64_t now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* The time of a reordering is that of the node which wanted it. */
 static void add_profile(sn_profile_entry *entry, const sn_step *step, uint64_t nanoseconds)
 {
+    atomic_fetch_add_explicit(&entry->nanoseconds, nanoseconds, memory_order_relaxed);
+    if (!step->prepared) return;
     atomic_store_explicit(&entry->impl, step->impl ? step->impl->name : "reference", memory_order_relaxed);
     atomic_fetch_add_explicit(&entry->calls, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&entry->nanoseconds, nanoseconds, memory_order_relaxed);
 }
 
 static sinter_status run_step(sn_state *s, const sn_step *step)

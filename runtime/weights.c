@@ -137,14 +137,19 @@ static sinter_status materialize_attr(sn_attr *a, sinter_error *err)
     return SINTER_OK;
 }
 
-sinter_status sn_materialize_weights(sn_model *m, sinter_error *err)
+sinter_status sn_materialize_attributes(sn_model *m, sinter_error *err)
 {
-    for (sn_value_id id = 0; id < m->n_values; id++) {
-        if (!m->values[id].dead) SN_TRY(materialize_value(m, id, err));
-    }
     for (sn_node_id id = 0; id < m->n_nodes; id++) {
         const sn_node *node = &m->nodes[id];
         for (size_t i = 0; !node->dead && i < node->n_attrs; i++) SN_TRY(materialize_attr(&node->attrs[i], err));
+    }
+    return SINTER_OK;
+}
+
+sinter_status sn_materialize_initializers(sn_model *m, sinter_error *err)
+{
+    for (sn_value_id id = 0; id < m->n_values; id++) {
+        if (!m->values[id].dead) SN_TRY(materialize_value(m, id, err));
     }
     return SINTER_OK;
 }
