@@ -75,6 +75,8 @@ static window_position position_of_row(const sn_image_window *w, size_t row)
     window_position p;
     ptrdiff_t index = (ptrdiff_t)row;
     for (int axis = SN_WINDOW_AXES - 1; axis >= 0; axis--) {
+        p.at[axis] = 0;
+        if (w->out[axis] == 1) continue; /* divisions take their time */
         p.at[axis] = index % w->out[axis];
         index /= w->out[axis];
     }
@@ -82,31 +84,52 @@ static window_position position_of_row(const sn_image_window *w, size_t row)
     return p;
 }
 
-static void next_position(const sn_image_window *w, window_position *p)
+/* `count` positions on; they do not go beyond the end of the line. */
+static void advance(const sn_image_window *w, window_position *p, size_t count)
 {
-    for (int axis = SN_WINDOW_AXES - 1; axis >= 0; axis--) {
-        if (++p->at[axis] < w->out[axis]) return;
+    p->at[SN_WINDOW_AXES - 1] += (ptrdiff_t)count;
+    for (int axis = SN_WINDOW_AXES - 1; axis > 0 && p->at[axis] == w->out[axis]; axis--) {
         p->at[axis] = 0;
+        p->at[axis - 1]++;
     }
-    p->image++;
+    if (p->at[0] == w->out[0]) {
+        p->at[0] = 0;
+        p->image++;
+    }
 }
 
-/* a[t * rows] for each tap t of the block: where the row at output position p reads it. */
-static void locate_row(const sn_gemm *g, const k_block *block, const window_tap *taps, const window_position *p,
-                       size_t rows, const float **a)
+/* Where the window of an output position begins, on each axis and in floats. */
+static ptrdiff_t window_start(const sn_gemm *g, const k_block *block, const window_position *p,
+                              ptrdiff_t start[SN_WINDOW_AXES])
 {
     const sn_image_window *w = g->window;
-    ptrdiff_t start[SN_WINDOW_AXES], offset = p->image * w->image + (ptrdiff_t)block->channel;
-    bool inside = true; /* with all taps */
+    ptrdiff_t offset = p->image * w->image + (ptrdiff_t)block->channel;
     for (int axis = 0; axis < SN_WINDOW_AXES; axis++) {
         start[axis] = p->at[axis] * w->stride[axis] - w->pad[axis];
         offset += start[axis] * w->pitch[axis];
-        inside = inside && start[axis] >= 0 && start[axis] + (w->kernel[axis] - 1) * w->dilation[axis] < w->in[axis];
     }
-    if (inside) {
-        for (size_t t = 0; t < block->taps; t++) a[t * rows] = g->a + (offset + taps[t].offset);
-        return;
+    return offset;
+}
+
+/* How many of `count` positions of a line, the first of which begins at `start`, are inside of the image with all taps:
+ * all up to the first that is not. */
+static size_t count_inside(const sn_image_window *w, const ptrdiff_t start[SN_WINDOW_AXES], size_t count)
+{
+    const int last = SN_WINDOW_AXES - 1;
+    ptrdiff_t room = 0; /* on the last axis, behind the first position's window */
+    for (int axis = 0; axis <= last; axis++) {
+        room = w->in[axis] - 1 - (w->kernel[axis] - 1) * w->dilation[axis] - start[axis];
+        if (start[axis] < 0 || room < 0) return 0;
     }
+    size_t inside = (size_t)(w->stride[last] == 1 ? room : room / w->stride[last]) + 1;
+    return inside < count ? inside : count;
+}
+
+/* a[t * rows] for each tap t of the block: where the row at an output position reads it. */
+static void locate_row(const sn_gemm *g, const k_block *block, const window_tap *taps,
+                       const ptrdiff_t start[SN_WINDOW_AXES], ptrdiff_t offset, size_t rows, const float **a)
+{
+    const sn_image_window *w = g->window;
     for (size_t t = 0; t < block->taps; t++) {
         bool exists = true;
         for (int axis = 0; axis < SN_WINDOW_AXES; axis++) {
@@ -125,8 +148,21 @@ static void locate_rows(const sn_gemm *g, const k_block *block, const window_tap
         for (size_t i = 0; i < rows; i++) a[i] = g->a + (row + i) * g->a_row + block->channel;
         return;
     }
-    window_position p = position_of_row(g->window, row);
-    for (size_t i = 0; i < rows; i++, next_position(g->window, &p)) locate_row(g, block, taps, &p, rows, a + i);
+    const sn_image_window *w = g->window;
+    const ptrdiff_t step = w->stride[SN_WINDOW_AXES - 1] * w->pitch[SN_WINDOW_AXES - 1];
+    window_position p = position_of_row(w, row);
+    for (size_t i = 0, n; i < rows; i += n, advance(w, &p, n)) {
+        ptrdiff_t start[SN_WINDOW_AXES], offset = window_start(g, block, &p, start);
+        size_t line = (size_t)(w->out[SN_WINDOW_AXES - 1] - p.at[SN_WINDOW_AXES - 1]);
+        n = count_inside(w, start, line < rows - i ? line : rows - i);
+        for (size_t t = 0; n > 0 && t < block->taps; t++) {
+            const float *x = g->a + (offset + taps[t].offset);
+            for (size_t k = 0; k < n; k++) a[t * rows + i + k] = x + (ptrdiff_t)k * step;
+        }
+        if (n > 0) continue;
+        locate_row(g, block, taps, start, offset, rows, a + i);
+        n = 1;
+    }
 }
 
 #endif
