@@ -236,12 +236,15 @@ sinter_status sn_http_start(sn_server *s, int *port, sinter_error *err)
 
 void sn_http_quiesce(sn_server *s)
 {
-    int fd = MHD_quiesce_daemon(s->daemon);
-    if (fd >= 0) close(fd);
+    /* A thread may be about to accept from it, so the descriptor must not become another file's yet. */
+    s->quiesced = MHD_quiesce_daemon(s->daemon);
+    if (s->quiesced >= 0) shutdown(s->quiesced, SHUT_RDWR);
 }
 
 void sn_http_stop(sn_server *s)
 {
     if (s->daemon) MHD_stop_daemon(s->daemon);
+    if (s->quiesced >= 0) close(s->quiesced);
     s->daemon = NULL;
+    s->quiesced = -1;
 }
