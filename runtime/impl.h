@@ -65,10 +65,20 @@ typedef struct sn_impl_run {
     sinter_pool *pool; /* NULL: serial */
 } sn_impl_run;
 
+/* The weights that a step reads once, and those that come next: asked for while the step computes, they are in cache
+ * when their step begins. The planner fills in what comes next, the step before that does the asking. */
+typedef struct sn_weight_stream {
+    const float *weights; /* NULL: there are none yet */
+    size_t floats;
+    const float *next;
+    size_t next_floats;
+} sn_weight_stream;
+
 typedef struct sn_impl {
     const char *domain, *op_type;
     const char *name; /* as shown by `bench` */
     bool fuses;       /* takes any sn_fusion */
+    bool streams;     /* its state begins with an sn_weight_stream */
     bool (*accepts)(const sn_impl_site *site, sn_impl_layouts *layouts);
     /* Returns the state in *state (from site->arena) and the scratch bytes that run needs. */
     sinter_status (*prepare)(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err);

@@ -10,6 +10,7 @@
 /* ---------------------------------------------------------------------------------------------------- as a product */
 
 typedef struct conv_state {
+    sn_weight_stream stream; /* first: sn_impl.streams */
     sn_product_plan product;
     sn_image_window window;
     sn_pack_form form;
@@ -61,6 +62,7 @@ static sinter_status settle_weights(conv_state *s, const sn_impl_site *site, sin
         return SINTER_OK;
     }
     s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, site->in[1].constant, site->pool);
+    s->stream = (sn_weight_stream){.weights = s->packed, .floats = floats};
     return s->packed ? SINTER_OK : sn_no_memory(err, "packing the weights");
 }
 
@@ -95,7 +97,7 @@ static void run_product(const conv_state *s, const sn_impl_run *r, const float *
         b = scratch;
     }
     sn_epilogue e = {.bias = s->has_bias ? r->in[2] : NULL, .residual = s->residual ? r->in[r->n_in] : NULL};
-    sn_product_run(&s->product, a, b, r->out[0], &e, r->pool);
+    sn_product_run(&s->product, a, b, r->out[0], &e, &s->stream, r->pool);
 }
 
 /* ---------------------------------------------------------------------------------------------------- in general */
@@ -149,7 +151,7 @@ static void conv_run(const sn_impl_run *r)
 #define MOST_COPY_FACTOR 8
 
 typedef struct few_channels_state {
-    conv_state conv;
+    conv_state conv; /* first: its stream is the step's */
     sn_padded_copy copy;
     size_t rows, grain, copy_floats;
 } few_channels_state;
@@ -258,6 +260,20 @@ static void few_channels_run(const sn_impl_run *r)
     run_product(&s->conv, r, r->scratch, (float *)r->scratch + s->copy_floats);
 }
 
-const sn_impl sn_impl_few_channels_conv = {
-    "", "Conv", "conv-few-channels", true, few_channels_accepts, few_channels_prepare, few_channels_run, NULL};
-const sn_impl sn_impl_direct_conv = {"", "Conv", "conv", true, conv_accepts, conv_prepare, conv_run, sn_conv_weights};
+const sn_impl sn_impl_few_channels_conv = {.domain = "",
+                                           .op_type = "Conv",
+                                           .name = "conv-few-channels",
+                                           .fuses = true,
+                                           .streams = true,
+                                           .accepts = few_channels_accepts,
+                                           .prepare = few_channels_prepare,
+                                           .run = few_channels_run};
+const sn_impl sn_impl_direct_conv = {.domain = "",
+                                     .op_type = "Conv",
+                                     .name = "conv",
+                                     .fuses = true,
+                                     .streams = true,
+                                     .accepts = conv_accepts,
+                                     .prepare = conv_prepare,
+                                     .run = conv_run,
+                                     .weights = sn_conv_weights};

@@ -88,5 +88,11 @@ static void depthwise_run(const sn_impl_run *r)
     sn_parallel_for(r->pool, s->rows, s->grain, depthwise_rows, context);
 }
 
-const sn_impl sn_impl_depthwise_conv = {
-    "", "Conv", "depthwise", true, depthwise_accepts, depthwise_prepare, depthwise_run, depthwise_weights};
+const sn_impl sn_impl_depthwise_conv = {.domain = "",
+                                        .op_type = "Conv",
+                                        .name = "depthwise",
+                                        .fuses = true,
+                                        .accepts = depthwise_accepts,
+                                        .prepare = depthwise_prepare,
+                                        .run = depthwise_run,
+                                        .weights = depthwise_weights};

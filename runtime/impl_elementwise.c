@@ -237,9 +237,13 @@ static void activation_run(const sn_impl_run *r)
     run(r, activation_part);
 }
 
-#define ACTIVATION(row, op_type)                                                                                       \
-    const sn_impl sn_impl_##row = {                                                                                    \
-        "", op_type, "activation", false, activation_accepts, activation_prepare, activation_run, NULL};
+#define ACTIVATION(row, operator)                                                                                      \
+    const sn_impl sn_impl_##row = {.domain = "",                                                                       \
+                                   .op_type = operator,                                                                \
+                                   .name = "activation",                                                               \
+                                   .accepts = activation_accepts,                                                      \
+                                   .prepare = activation_prepare,                                                      \
+                                   .run = activation_run};
 ACTIVATION(relu, "Relu")
 ACTIVATION(clip, "Clip")
 ACTIVATION(leaky_relu, "LeakyRelu")
@@ -299,8 +303,13 @@ static void unary_run(const sn_impl_run *r)
     run(r, unary_part);
 }
 
-#define UNARY(row, op_type)                                                                                            \
-    const sn_impl sn_impl_##row = {"", op_type, "unary", false, unary_accepts, unary_prepare, unary_run, NULL};
+#define UNARY(row, operator)                                                                                           \
+    const sn_impl sn_impl_##row = {.domain = "",                                                                       \
+                                   .op_type = operator,                                                                \
+                                   .name = "unary",                                                                    \
+                                   .accepts = unary_accepts,                                                           \
+                                   .prepare = unary_prepare,                                                           \
+                                   .run = unary_run};
 UNARY(abs, "Abs")
 UNARY(ceil, "Ceil")
 UNARY(cos, "Cos")
@@ -413,8 +422,13 @@ static void binary_run(const sn_impl_run *r)
     run(r, binary_part);
 }
 
-#define BINARY(row, op_type)                                                                                           \
-    const sn_impl sn_impl_##row = {"", op_type, "binary", false, binary_accepts, binary_prepare, binary_run, NULL};
+#define BINARY(row, operator)                                                                                          \
+    const sn_impl sn_impl_##row = {.domain = "",                                                                       \
+                                   .op_type = operator,                                                                \
+                                   .name = "binary",                                                                   \
+                                   .accepts = binary_accepts,                                                          \
+                                   .prepare = binary_prepare,                                                          \
+                                   .run = binary_run};
 BINARY(add, "Add")
 BINARY(sub, "Sub")
 BINARY(mul, "Mul")
@@ -473,5 +487,9 @@ static void affine_run(const sn_impl_run *r)
     run(r, affine_part);
 }
 
-const sn_impl sn_impl_channel_affine = {"sinter",       "ChannelAffine", "channel-affine", false,
-                                        affine_accepts, affine_prepare,  affine_run,       NULL};
+const sn_impl sn_impl_channel_affine = {.domain = "sinter",
+                                        .op_type = "ChannelAffine",
+                                        .name = "channel-affine",
+                                        .accepts = affine_accepts,
+                                        .prepare = affine_prepare,
+                                        .run = affine_run};

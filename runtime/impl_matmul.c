@@ -8,6 +8,7 @@
 #include "base/size.h"
 
 typedef struct matmul_state {
+    sn_weight_stream stream; /* first: sn_impl.streams */
     sn_product_plan product;
     sn_pack_form form;
     const float *packed; /* NULL: B is packed by each run, into scratch */
@@ -36,6 +37,7 @@ static sinter_status settle_weights(matmul_state *s, const sn_impl_site *site, s
     if (site->in[1].constant) {
         s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, site->in[1].constant, site->pool);
         if (!s->packed) return sn_no_memory(err, "packing the weights");
+        s->stream = (sn_weight_stream){.weights = s->packed, .floats = floats};
     } else {
         s->b_floats = sn_aligned_floats(floats);
     }
@@ -72,7 +74,7 @@ static void matmul_run(const sn_impl_run *r)
     if (s->has_c && !s->c_is_bias) e.residual = r->in[2];
     if (s->fused_residual) e.residual = r->in[r->n_in];
     if (s->fused_bias) e.bias = r->in[r->n_in + s->fused_residual];
-    sn_product_run(&s->product, a, b, r->out[0], &e, r->pool);
+    sn_product_run(&s->product, a, b, r->out[0], &e, &s->stream, r->pool);
 }
 
 /* ---------------------------------------------------------------------------------------------------- Gemm */
@@ -240,6 +242,21 @@ static sinter_status matmul_prepare(const sn_impl_site *site, void **state, size
     return settle_weights(s, site, scratch_size, err);
 }
 
-const sn_impl sn_impl_gemm = {"", "Gemm", "gemm", true, gemm_accepts, gemm_prepare, matmul_run, gemm_weights};
-const sn_impl sn_impl_matmul = {"",         "MatMul",      "matmul", true, matmul_accepts, matmul_prepare,
-                                matmul_run, matmul_weights};
+const sn_impl sn_impl_gemm = {.domain = "",
+                              .op_type = "Gemm",
+                              .name = "gemm",
+                              .fuses = true,
+                              .streams = true,
+                              .accepts = gemm_accepts,
+                              .prepare = gemm_prepare,
+                              .run = matmul_run,
+                              .weights = gemm_weights};
+const sn_impl sn_impl_matmul = {.domain = "",
+                                .op_type = "MatMul",
+                                .name = "matmul",
+                                .fuses = true,
+                                .streams = true,
+                                .accepts = matmul_accepts,
+                                .prepare = matmul_prepare,
+                                .run = matmul_run,
+                                .weights = matmul_weights};

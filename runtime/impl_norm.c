@@ -228,9 +228,21 @@ static void group_run(const sn_impl_run *r)
     sn_parallel_for(r->pool, rows, 1 + SN_GRAIN * rows / (s->images * image), normalize_rows, &x);
 }
 
-const sn_impl sn_impl_layer_norm = {
-    "", "LayerNormalization", "layer-norm", false, layer_accepts, layer_prepare, layer_run, NULL};
-const sn_impl sn_impl_instance_norm = {
-    "", "InstanceNormalization", "group-norm", false, instance_accepts, instance_prepare, group_run, NULL};
-const sn_impl sn_impl_group_norm = {
-    "", "GroupNormalization", "group-norm", false, group_accepts, group_prepare, group_run, NULL};
+const sn_impl sn_impl_layer_norm = {.domain = "",
+                                    .op_type = "LayerNormalization",
+                                    .name = "layer-norm",
+                                    .accepts = layer_accepts,
+                                    .prepare = layer_prepare,
+                                    .run = layer_run};
+const sn_impl sn_impl_instance_norm = {.domain = "",
+                                       .op_type = "InstanceNormalization",
+                                       .name = "group-norm",
+                                       .accepts = instance_accepts,
+                                       .prepare = instance_prepare,
+                                       .run = group_run};
+const sn_impl sn_impl_group_norm = {.domain = "",
+                                    .op_type = "GroupNormalization",
+                                    .name = "group-norm",
+                                    .accepts = group_accepts,
+                                    .prepare = group_prepare,
+                                    .run = group_run};

@@ -181,10 +181,27 @@ static void global_average_run(const sn_impl_run *r)
     global_run(r, global_average_channels);
 }
 
-const sn_impl sn_impl_max_pool = {"", "MaxPool", "max-pool", false, window_accepts, window_prepare, max_run, NULL};
-const sn_impl sn_impl_average_pool = {"",          "AveragePool", "average-pool", false, window_accepts, window_prepare,
-                                      average_run, NULL};
-const sn_impl sn_impl_global_max_pool = {
-    "", "GlobalMaxPool", "global-max", false, global_accepts, global_prepare, global_max_run, NULL};
-const sn_impl sn_impl_global_average_pool = {
-    "", "GlobalAveragePool", "global-average", false, global_accepts, global_prepare, global_average_run, NULL};
+const sn_impl sn_impl_max_pool = {.domain = "",
+                                  .op_type = "MaxPool",
+                                  .name = "max-pool",
+                                  .accepts = window_accepts,
+                                  .prepare = window_prepare,
+                                  .run = max_run};
+const sn_impl sn_impl_average_pool = {.domain = "",
+                                      .op_type = "AveragePool",
+                                      .name = "average-pool",
+                                      .accepts = window_accepts,
+                                      .prepare = window_prepare,
+                                      .run = average_run};
+const sn_impl sn_impl_global_max_pool = {.domain = "",
+                                         .op_type = "GlobalMaxPool",
+                                         .name = "global-max",
+                                         .accepts = global_accepts,
+                                         .prepare = global_prepare,
+                                         .run = global_max_run};
+const sn_impl sn_impl_global_average_pool = {.domain = "",
+                                             .op_type = "GlobalAveragePool",
+                                             .name = "global-average",
+                                             .accepts = global_accepts,
+                                             .prepare = global_prepare,
+                                             .run = global_average_run};

@@ -111,8 +111,13 @@ static void reduce_run(const sn_impl_run *r)
     sn_parallel_for(r->pool, s->outer, 1 + SN_GRAIN / (s->n * s->inner), reduce_range, (void *)r);
 }
 
-#define REDUCTION(row, op_type)                                                                                        \
-    const sn_impl sn_impl_##row = {"", op_type, "reduce", false, reduce_accepts, reduce_prepare, reduce_run, NULL};
+#define REDUCTION(row, operator)                                                                                       \
+    const sn_impl sn_impl_##row = {.domain = "",                                                                       \
+                                   .op_type = operator,                                                                \
+                                   .name = "reduce",                                                                   \
+                                   .accepts = reduce_accepts,                                                          \
+                                   .prepare = reduce_prepare,                                                          \
+                                   .run = reduce_run};
 REDUCTION(reduce_sum, "ReduceSum")
 REDUCTION(reduce_mean, "ReduceMean")
 REDUCTION(reduce_sum_square, "ReduceSumSquare")

@@ -66,6 +66,15 @@ static void softmax_run(const sn_impl_run *r)
     sn_parallel_for(r->pool, s->outer, 1 + SN_GRAIN / 4 / (s->n * s->inner), softmax_range, (void *)r);
 }
 
-const sn_impl sn_impl_softmax = {"", "Softmax", "softmax", false, softmax_accepts, softmax_prepare, softmax_run, NULL};
-const sn_impl sn_impl_log_softmax = {"",          "LogSoftmax", "softmax", false, softmax_accepts, softmax_prepare,
-                                     softmax_run, NULL};
+const sn_impl sn_impl_softmax = {.domain = "",
+                                 .op_type = "Softmax",
+                                 .name = "softmax",
+                                 .accepts = softmax_accepts,
+                                 .prepare = softmax_prepare,
+                                 .run = softmax_run};
+const sn_impl sn_impl_log_softmax = {.domain = "",
+                                     .op_type = "LogSoftmax",
+                                     .name = "softmax",
+                                     .accepts = softmax_accepts,
+                                     .prepare = softmax_prepare,
+                                     .run = softmax_run};

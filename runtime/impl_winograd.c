@@ -9,6 +9,7 @@
 #define LEAST_TILES    16 /* of an image: with fewer, the weights are read for too little */
 
 typedef struct winograd_state {
+    sn_weight_stream stream; /* first: sn_impl.streams */
     sn_winograd winograd;
     sn_image_window window;
     const sn_kernels *kernels;
@@ -86,6 +87,7 @@ static sinter_status winograd_weights(winograd_state *s, const sn_impl_site *sit
     weights_call x = {.s = s, .pool = site->pool};
     s->u = sn_packs_derived(site->packs, site->in_id[1], direct, s->kernels->winograd->weights_size(&s->winograd),
                             s->winograd.side == 2 ? make_u_2 : make_u_4, &x);
+    s->stream = (sn_weight_stream){.weights = s->u, .floats = s->kernels->winograd->weights_size(&s->winograd)};
     return s->u ? SINTER_OK : sn_no_memory(err, "transforming the weights");
 }
 
@@ -181,6 +183,9 @@ static void winograd_run(const sn_impl_run *r)
     x.w.conv.a = r->in[0];
     x.w.conv.b = s->u;
     x.w.conv.c = r->out[0];
+    size_t units = s->by_tiles ? sn_divide_up(s->tiles, s->tile_step) : sn_divide_up(s->panels, s->panel_step);
+    x.w.conv.next = s->stream.next;
+    x.w.conv.next_size = s->stream.next_floats / units;
     x.w.conv.epilogue.bias = s->has_bias ? r->in[2] : NULL;
     x.w.conv.epilogue.residual = s->residual ? r->in[r->n_in] : NULL;
     size_t tile_units_count = sn_divide_up(s->tiles, s->tile_step);
@@ -192,5 +197,11 @@ static void winograd_run(const sn_impl_run *r)
     sn_parallel_for(r->pool, sn_divide_up(s->panels, s->panel_step), 1, panel_units, &x);
 }
 
-const sn_impl sn_impl_winograd_conv = {"",           "Conv", "winograd", true, winograd_accepts, winograd_prepare,
-                                       winograd_run, NULL};
+const sn_impl sn_impl_winograd_conv = {.domain = "",
+                                       .op_type = "Conv",
+                                       .name = "winograd",
+                                       .fuses = true,
+                                       .streams = true,
+                                       .accepts = winograd_accepts,
+                                       .prepare = winograd_prepare,
+                                       .run = winograd_run};

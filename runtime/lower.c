@@ -324,6 +324,21 @@ static sinter_status make_room(lowering *x, const sn_program *drafts)
     return SINTER_OK;
 }
 
+/* Tells each step that reads weights what the next one will read. */
+static void link_streams(sn_step *steps, size_t n)
+{
+    sn_weight_stream *before = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (!steps[i].impl || !steps[i].impl->streams) continue;
+        sn_weight_stream *stream = steps[i].impl_state;
+        if (before && stream->weights) {
+            before->next = stream->weights;
+            before->next_floats = stream->floats;
+        }
+        before = stream;
+    }
+}
+
 sinter_status sn_plan_lower(sn_plan_builder *b)
 {
     lowering x = {.b = b};
@@ -336,6 +351,7 @@ sinter_status sn_plan_lower(sn_plan_builder *b)
         sn_value_id same;
         if (producer != SN_NONE) SN_TRY(ensure(&x, producer, outputs->items[i], SN_LAYOUT_PLAIN, &same));
     }
+    link_streams(x.steps, x.n_steps);
     b->plan->programs[0].steps = x.steps;
     b->plan->programs[0].n_steps = x.n_steps;
     return SINTER_OK;

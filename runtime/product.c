@@ -41,6 +41,7 @@ typedef struct call {
     const float *a, *b;
     float *c;
     const sn_epilogue *epilogue;
+    const sn_weight_stream *stream;
 } call;
 
 static const float *offset(const float *p, size_t n)
@@ -53,7 +54,7 @@ static void run_units(void *context, size_t begin, size_t end, int worker)
     const call *x = context;
     const sn_product_plan *p = x->p;
     (void)worker;
-    size_t panels = sn_divide_up(p->gemm.n, p->kernels->gemm->nr);
+    size_t panels = sn_divide_up(p->gemm.n, p->kernels->gemm->nr), units = p->n_items * p->m_units * p->panel_units;
     for (size_t i = begin; i < end; i++) {
         size_t m = i % p->m_units, panel = i / p->m_units % p->panel_units, item = i / p->m_units / p->panel_units;
         const sn_product_item *at = &p->items[item];
@@ -64,14 +65,16 @@ static void run_units(void *context, size_t begin, size_t end, int worker)
         g.epilogue.scale = offset(x->epilogue->scale, at->column);
         g.epilogue.bias = offset(x->epilogue->bias, at->column);
         g.epilogue.residual = offset(x->epilogue->residual, at->c); /* lies as C does */
+        g.next_size = x->stream->next_floats / units;
+        g.next = offset(x->stream->next, i * g.next_size);
         size_t m0 = m * p->m_step, p0 = panel * p->panel_step;
         p->kernels->gemm->run(&g, m0, smaller(m0 + p->m_step, g.m), p0, smaller(p0 + p->panel_step, panels));
     }
 }
 
 void sn_product_run(const sn_product_plan *p, const float *a, const float *b, float *c, const sn_epilogue *epilogue,
-                    sinter_pool *pool)
+                    const sn_weight_stream *stream, sinter_pool *pool)
 {
-    call x = {.p = p, .a = a, .b = b, .c = c, .epilogue = epilogue};
+    call x = {.p = p, .a = a, .b = b, .c = c, .epilogue = epilogue, .stream = stream};
     sn_parallel_for(p->serial ? NULL : pool, p->n_items * p->m_units * p->panel_units, 1, run_units, &x);
 }

@@ -24,9 +24,10 @@ typedef struct sn_product_plan {
 
 /* Decides how the work is cut, once gemm and n_items are set. */
 void sn_product_split(sn_product_plan *p, int threads);
-/* a, b (packed), c and what of the epilogue is set are the pointers of item 0's element 0. */
+/* a, b (packed), c and what of the epilogue is set are the pointers of item 0's element 0. Each unit asks for its part
+ * of the stream's next weights. */
 void sn_product_run(const sn_product_plan *p, const float *a, const float *b, float *c, const sn_epilogue *epilogue,
-                    sinter_pool *pool);
+                    const sn_weight_stream *stream, sinter_pool *pool);
 
 /* Floats of scratch in which B is packed when it is not a constant, rounded to the alignment; SIZE_MAX when it
  * overflows. */

@@ -45,8 +45,8 @@ struct sinter_session {
     atomic_uint_least64_t next_serial;
 };
 
-/* weights.c: take payloads out of the model's mapped files. Attributes first: prepared operators point to their tensors.
- * Sparse initializers become dense. */
+/* weights.c: take payloads out of the model's mapped files. Attributes first: prepared operators point to their
+ * tensors. Sparse initializers become dense. */
 SINTER_CHECK sinter_status sn_materialize_attributes(sn_model *m, sinter_error *err);
 SINTER_CHECK sinter_status sn_materialize_initializers(sn_model *m, sinter_error *err);
 
