@@ -62,7 +62,7 @@ absent given.onnx
 
 # Before folding something overflows, afterwards nothing does: verification fails, nothing is written, and the file that was
 # there stays.
-python3 "$(dirname "${BASH_SOURCE[0]}")/overflow_model.py" overflow.onnx huge.npy
+python3 "$SINTER_SOURCE_DIR/tests/cli/overflow_model.py" overflow.onnx huge.npy
 echo old >failed.onnx
 expect 1 optimize overflow.onnx -o failed.onnx --verify -i huge.npy --report report.json
 has "$out" "Verification: FAILED"
