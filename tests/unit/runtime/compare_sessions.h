@@ -164,8 +164,13 @@ static inline void release(values *x)
     *x = (values){.n = 0};
 }
 
-/* Inputs by name: "positive..." has positive elements, "shape..." integers that no test needs here, a bool is true when
- * its name begins with "yes". */
+/* An int64 input is the shape of the input before it. */
+static inline sinter_value *shape_value(const sinter_value *v)
+{
+    return int_list(sinter_tensor_dims(v), (size_t)sinter_tensor_rank(v));
+}
+
+/* Floats are positive when the input's name begins with "positive", a bool is true when it begins with "yes". */
 static inline values make_inputs(const sinter_session *s, int64_t rows)
 {
     values in = {.n = sinter_session_input_count(s)};
@@ -176,6 +181,8 @@ static inline values make_inputs(const sinter_session *s, int64_t rows)
         }
         if (io.dtype == SINTER_BOOL) {
             in.v[i] = tensor(SINTER_BOOL, 0, NULL, &(uint8_t){strncmp(io.name, "yes", 3) == 0});
+        } else if (io.dtype == SINTER_INT64) {
+            in.v[i] = shape_value(in.v[i - 1]);
         } else {
             bool positive = strncmp(io.name, "positive", 8) == 0;
             in.v[i] = numbers(io.dims, (size_t)io.rank, (uint32_t)(i + 1) * 104729u, 1, positive);
@@ -251,7 +258,11 @@ static inline void check_rows(sinter_session *s, const values *in, const values 
         values one = {.n = in->n};
         for (size_t i = 0; i < in->n; i++) {
             sinter_io io = sinter_session_input(s, i);
-            one.v[i] = has_rows(&io) ? row_of(in->v[i], row) : sinter_value_retain(in->v[i]);
+            if (io.dtype == SINTER_INT64) {
+                one.v[i] = shape_value(one.v[i - 1]);
+            } else {
+                one.v[i] = has_rows(&io) ? row_of(in->v[i], row) : sinter_value_retain(in->v[i]);
+            }
         }
         values out = run(s, &one);
         for (size_t i = 0; i < out.n; i++) {
