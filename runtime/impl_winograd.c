@@ -99,6 +99,7 @@ static void winograd_split(winograd_state *s, size_t out, int threads)
     s->tiles = s->kernels->winograd->tiles(&s->winograd);
     s->by_tiles = out < 2 * s->tiles;
     s->tile_step = sn_round_up(sn_divide_up(s->tiles, units), s->by_tiles ? 2 * mr : 1);
+    if (s->tile_step == 0) s->tile_step = 1; /* of an empty batch */
     s->panel_step = sn_divide_up(s->panels, units);
 }
 

@@ -189,11 +189,16 @@ typedef struct choice {
     const sn_impl *impl;
 } choice;
 
+static sn_fused not_fused(const sn_node *node)
+{
+    return (sn_fused){.residual = SN_NONE, .bias = SN_NONE, .out = node->n_out > 0 ? node->out[0] : SN_NONE};
+}
+
 static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
 {
     sn_plan_builder *b = x->b;
     const sn_node *node = &b->m->nodes[draft->node];
-    *c = (choice){.fused = {.residual = SN_NONE, .bias = SN_NONE, .out = node->n_out > 0 ? node->out[0] : SN_NONE}};
+    *c = (choice){.fused = not_fused(node)};
     if (b->s->reference || !draft->planned || draft->check_types || !wants_all(draft, node)) return SINTER_OK;
     sn_layout *now = SN_ARENA_ARRAY(&b->facts.arena, sn_layout, node->n_in);
     c->layouts.in = SN_ARENA_ARRAY(&b->facts.arena, sn_layout, node->n_in);
@@ -220,6 +225,11 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
                              .pool = b->s->pool,
                              .arena = &b->plan->arena};
     c->impl = sn_impl_find(&c->site, &c->layouts);
+    if (!c->impl && c->fused.n_nodes > 0) { /* a node that nobody does with what follows may still be done alone */
+        c->fused = not_fused(node);
+        c->site.fusion = c->fused.fusion;
+        c->impl = sn_impl_find(&c->site, &c->layouts);
+    }
     return SINTER_OK;
 }
 
