@@ -140,7 +140,7 @@ static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectan
         size_t rows = block - row % block < end - row ? block - row % block : end - row;
         const float *at[MAX_OPERANDS];
         locate_row(x, row, at);
-        sn_ew_operand operand[MAX_OPERANDS];
+        sn_ew_operand operand[MAX_OPERANDS] = {{0}};
         for (size_t k = 0; k < s->n_operands; k++) {
             operand[k] =
                 (sn_ew_operand){at[k], a->count >= 2 ? a->stride[k][a->count - 2] : 0, a->stride[k][a->count - 1]};
@@ -154,7 +154,7 @@ static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectan
 /* Elements [begin, end) of the only row. */
 static void run_elements(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
 {
-    sn_ew_operand operand[MAX_OPERANDS];
+    sn_ew_operand operand[MAX_OPERANDS] = {{0}};
     for (size_t k = 0; k < x->s->n_operands; k++) {
         size_t step = x->s->axes.stride[k][x->s->axes.count - 1];
         operand[k] = (sn_ew_operand){x->in[k] + begin * step, 0, step};
@@ -392,7 +392,7 @@ static bool binary_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 static sinter_status binary_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
     elementwise_state *s = SN_ARENA_NEW(site->arena, elementwise_state);
-    sn_layout in[2];
+    sn_layout in[2] = {SN_LAYOUT_PLAIN, SN_LAYOUT_PLAIN};
     sn_impl_layouts layouts = {.in = in};
     if (!s) return sn_no_memory(err, "preparing a step");
     (void)binary_accepts(site, &layouts);

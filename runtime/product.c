@@ -10,30 +10,41 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t at_least_one(size_t n)
+{
+    return n > 0 ? n : 1;
+}
+
+/* In how many parts rows or panels are cut. Where cutting one of them is not enough for all threads, both are. */
+static void count_parts(size_t tiles, size_t panels, size_t m, size_t threads, size_t items, size_t *m_parts,
+                        size_t *panel_parts)
+{
+    size_t wanted = sn_divide_up(threads * UNITS_PER_THREAD, items);
+    *m_parts = *panel_parts = 1;
+    if (m >= MANY_ROWS) {
+        *m_parts = smaller(wanted, sn_divide_up(tiles, TILES_PER_UNIT));
+        if (*m_parts * items < threads)
+            *panel_parts = smaller(panels, sn_divide_up(threads, at_least_one(*m_parts * items)));
+    } else {
+        *panel_parts = smaller(wanted, panels);
+        if (*panel_parts * items < threads)
+            *m_parts = smaller(tiles, sn_divide_up(threads, at_least_one(*panel_parts * items)));
+    }
+}
+
 void sn_product_split(sn_product_plan *p, int threads)
 {
     const sn_gemm *g = &p->gemm;
     const sn_gemm_kernels *k = p->kernels->gemm;
-    size_t tiles = sn_divide_up(g->m, k->mr), panels = sn_divide_up(g->n, k->nr);
-    size_t wanted = sn_divide_up((size_t)threads * UNITS_PER_THREAD, p->n_items > 0 ? p->n_items : 1);
-    size_t m_units = 1, panel_units = 1;
+    size_t items = at_least_one(p->n_items), m_parts = 1, panel_parts = 1;
+    size_t tiles = at_least_one(sn_divide_up(g->m, k->mr)), panels = at_least_one(sn_divide_up(g->n, k->nr));
     double work = (double)g->m * (double)g->n * (double)(g->taps * g->kc) * (double)p->n_items;
-    p->serial = threads == 1 || work < SN_SERIAL_FLOPS;
-    if (!p->serial) {
-        if (g->m >= MANY_ROWS) {
-            m_units = smaller(wanted, sn_divide_up(tiles, TILES_PER_UNIT));
-        } else {
-            panel_units = smaller(wanted, panels);
-        }
-        size_t have = m_units * panel_units * p->n_items;
-        if (have < (size_t)threads && g->m >= MANY_ROWS)
-            panel_units = smaller(panels, sn_divide_up((size_t)threads, have));
-        if (have < (size_t)threads && g->m < MANY_ROWS) m_units = smaller(tiles, sn_divide_up((size_t)threads, have));
-    }
-    p->m_step = sn_divide_up(tiles > 0 ? tiles : 1, m_units) * k->mr;
+    p->serial = threads <= 1 || work < SN_SERIAL_FLOPS;
+    if (!p->serial) count_parts(tiles, panels, g->m, (size_t)threads, items, &m_parts, &panel_parts);
+    p->m_step = sn_divide_up(tiles, at_least_one(m_parts)) * k->mr;
     p->m_units = sn_divide_up(g->m, p->m_step);
-    p->panel_step = sn_divide_up(panels > 0 ? panels : 1, panel_units);
-    p->panel_units = sn_divide_up(panels, p->panel_step);
+    p->panel_step = sn_divide_up(panels, at_least_one(panel_parts));
+    p->panel_units = sn_divide_up(sn_divide_up(g->n, k->nr), p->panel_step);
 }
 
 typedef struct call {

@@ -131,16 +131,17 @@ static sinter_status copy_string(scanner *s)
     return SINTER_OK;
 }
 
-/* Tries [p, ...) as an array of numbers, literals and such arrays. Returns its end; or NULL, and the arrays that were
- * open where something else came (or where the syntax breaks: the walk that follows says where) are noted in `mixed`.
- */
+/* Tries the '[' at s->p as the beginning of an array of numbers, literals and such arrays. Returns its end; or NULL,
+ * and the arrays that were open where something else came (or where the syntax breaks: the walk that follows says
+ * where) are noted in `mixed`. */
 static const char *numeric_array_end(scanner *s)
 {
-    const char *open[SN_JSON_MAX_DEPTH];
-    size_t depth = 0;
-    const char *p = s->p;
+    const char *open[SN_JSON_MAX_DEPTH] = {s->p};
+    size_t depth = 1;
+    const char *p = s->p + 1;
     bool want_item = true; /* an item or ']' may come next, else ',' or ']' */
     bool after_comma = false;
+    if (s->depth >= SN_JSON_MAX_DEPTH) return NULL;
     for (;;) {
         p = skip_space(p, s->end);
         if (p == s->end) break;

@@ -127,7 +127,7 @@ static double slow_double(const char *p, const char *end, const decimal *d)
         exponent--;
     }
     /* Not d->exponent: that has what the digits of the mantissa shifted, too. */
-    snprintf(text + n, sizeof text - n, "e%lld", (long long)(exponent + read_exponent(p, end)));
+    snprintf(text + n, sizeof text - n, "e%lld", (long long)exponent + (long long)read_exponent(p, end));
     return strtod(text, NULL);
 }
 

@@ -107,9 +107,10 @@ static sinter_status put(sink *s, sn_json_token token, sn_str text)
     SN_TRY(check_room(s));
     sn_dtype_class klass = sn_dtypes[s->tensor->dtype].klass;
     sinter_status status;
+    if (s->tensor->dtype == SINTER_STRING) return misfit(s, expected_element(s), text);
     if (klass == SN_CLASS_BOOL && token != SN_JSON_NULL) {
         status = put_bool(s, token, text);
-    } else if (klass == SN_CLASS_STRING || token != SN_JSON_NUMBER) {
+    } else if (token != SN_JSON_NUMBER) {
         status = misfit(s, expected_element(s), text);
     } else {
         status = klass == SN_CLASS_FLOAT ? put_float(s, text) : put_integer(s, text);
