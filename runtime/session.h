@@ -30,6 +30,7 @@ struct sinter_session {
     const sn_kernels *kernels;
     sn_packs *packs; /* NULL for a reference session */
     bool reference;
+    bool uses_up_model; /* from the moment on when weights are let go */
     sn_session_input *inputs;
     size_t n_inputs;
     sinter_io *outputs; /* as many as the main graph has */
@@ -45,8 +46,8 @@ struct sinter_session {
     atomic_uint_least64_t next_serial;
 };
 
-/* weights.c: take payloads out of the model's mapped files. Attributes first: prepared operators point to their tensors.
- * Sparse initializers become dense. */
+/* weights.c: take payloads out of the model's mapped files. Attributes first: prepared operators point to their
+ * tensors. Sparse initializers become dense. */
 SINTER_CHECK sinter_status sn_materialize_attributes(sn_model *m, sinter_error *err);
 SINTER_CHECK sinter_status sn_materialize_initializers(sn_model *m, sinter_error *err);
 
