@@ -409,7 +409,8 @@ typedef struct sinter_session_options {
         .size = sizeof(sinter_session_options)                                                                         \
     }
 
-/* Takes the model on success (*model becomes NULL); on failure the caller still owns it.
+/* Takes the model on success (*model becomes NULL). On failure the caller still owns it, unless weights had been packed
+ * and let go already: then it is freed, and *model becomes NULL too. UNSUPPORTED never uses the model up.
  * The session keeps no pointer into the model's file. *report may be NULL.
  * Errors: UNSUPPORTED names the first operator that is missing; INVALID_MODEL; NO_MEMORY. */
 SINTER_API SINTER_CHECK sinter_status sinter_session_create(sinter_model **model, const sinter_session_options *options,

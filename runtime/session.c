@@ -123,6 +123,7 @@ static sinter_status init(sn_session *s, sinter_model *model, const sinter_sessi
     SN_TRY(sn_materialize_attributes(&model->m, err));
     SN_TRY(prepare_operators(s, err));
     /* Packing comes first: it reads weights where they are, in the file, and what it packed need not be copied. */
+    s->uses_up_model = !s->reference;
     if (!s->reference) SN_TRY(sn_packs_create(&model->m, &s->prepared, s->kernels, s->pool, &s->packs, err));
     SN_TRY(sn_materialize_initializers(&model->m, err));
     SN_TRY(list_inputs(s, model, err));
@@ -142,8 +143,13 @@ sinter_status sinter_session_create(sinter_model **model, const sinter_session_o
     sinter_report *made = NULL;
     sinter_status status = init(s, *model, &o, &made, err);
     if (status != SINTER_OK) {
+        bool used_up = s->uses_up_model;
         sinter_report_free(made);
         sinter_session_free(s);
+        if (used_up) { /* what is packed cannot come back for sure: that takes the memory that there was not */
+            sinter_model_free(*model);
+            *model = NULL;
+        }
         return status;
     }
     s->model = *model;

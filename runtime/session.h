@@ -30,6 +30,7 @@ struct sinter_session {
     const sn_kernels *kernels;
     sn_packs *packs; /* NULL for a reference session */
     bool reference;
+    bool uses_up_model; /* from the moment on when weights are let go */
     sn_session_input *inputs;
     size_t n_inputs;
     sinter_io *outputs; /* as many as the main graph has */

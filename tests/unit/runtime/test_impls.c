@@ -1000,6 +1000,16 @@ static sn_model *silu_seen(const void *unused)
     return m;
 }
 
+static sn_model *silu_of_output(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(20);
+    sn_value_id c = conv(m, image_input(m, "x"));
+    output(m, op(m, "Mul", IDS(c, op(m, "Sigmoid", IDS(c)))));
+    output(m, c);
+    return m;
+}
+
 /* sigmoid(c) * x is not SiLU. */
 static sn_model *gate(const void *unused)
 {
@@ -1037,6 +1047,19 @@ static sn_model *shared_weight(const void *unused)
     sn_model *m = new_model(20);
     sn_value_id w = conv_weight(m), c = conv_with(m, image_input(m, "x"), w, true);
     output(m, conv_with(m, op(m, "Relu", IDS(c)), w, false));
+    return m;
+}
+
+/* On maps of two sizes, which Winograd does with tiles of two sizes. */
+static sn_model *shared_by_sizes(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(20);
+    sn_value_id w = conv_weight(m), c = conv_with(m, image_input(m, "x"), w, false);
+    sn_value_id half = op(m, "MaxPool", IDS(c));
+    attr_ints(m, "kernel_shape", INTS(2, 2));
+    attr_ints(m, "strides", INTS(2, 2));
+    output(m, conv_with(m, half, w, true));
     return m;
 }
 
@@ -1143,10 +1166,12 @@ static const struct {
     {silu, NULL, "Conv=% Conv=%"},
     {silu_with_residual, NULL, "Conv=%"},
     {silu_seen, NULL, "Conv=% Sigmoid=activation Mul=binary"},
+    {silu_of_output, NULL, "Conv=% Sigmoid=activation Mul=binary"},
     {gate, NULL, "Conv=% Mul=binary"},
     {flatten_gemm, NULL, "Conv=% Flatten=reference Gemm=gemm"},
     {reshape_chain, NULL, "Conv=% Reshape=reference Neg=unary Reshape=reference"},
     {shared_weight, NULL, "Conv=% Conv=%"},
+    {shared_by_sizes, NULL, "Conv=% MaxPool=max-pool Conv=%"},
     {weight_read_elsewhere, NULL, NULL},
     {weight_read_elsewhere, "", "Conv=%"},
     {both_layouts, NULL, NULL},
