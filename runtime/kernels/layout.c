@@ -159,12 +159,11 @@ static void padded_row(const sn_padded_copy *p, const float *x, float *y)
     const size_t channels = p->channels, inner = p->in[2] * channels;
     zero_row(y, p->before[2] * channels);
     y += p->before[2] * channels;
-    if (p->x_channel == 1 && p->x_axis[2] == channels)
+    const bool last = p->x_channel == 1;
+    if (last ? p->x_axis[2] == channels : channels == 1)
         copy_row(x, y, inner);
-    else if (p->x_channel == 1)
+    else if (last)
         copy(&(sn_copy){p->in[2], channels, x, p->x_axis[2], y, channels}, 0, p->in[2]);
-    else if (channels == 1)
-        copy_row(x, y, inner);
     else
         transpose_any(x, p->x_channel, y, channels, channels, p->in[2]);
     zero_row(y + inner, p->after[2] * channels);
