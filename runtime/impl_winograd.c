@@ -6,7 +6,9 @@
 #include "runtime/product.h"
 
 #define LEAST_CHANNELS 16 /* fewer make the transforms cost more than the products save */
-#define LEAST_TILES    16 /* of an image: with fewer, the weights are read for too little */
+/* Tiles of an image: with fewer, the weights are read for too little. */
+#define LEAST_TILES_2 16
+#define LEAST_TILES_4 32
 
 typedef struct winograd_state {
     sn_weight_stream stream; /* first: sn_impl.streams */
@@ -24,12 +26,12 @@ static size_t tiles_of(const sn_conv_sizes *sizes, int64_t side)
     return (size_t)(sn_div_ceil(sizes->axis[0].out, side) * sn_div_ceil(sizes->axis[1].out, side));
 }
 
-/* F(4x4) halves the multiplications of F(2x2) but doubles its weights, and wastes more at the borders of small maps. 0:
- * neither pays. */
+/* F(4x4) halves the multiplications of F(2x2), but its weights are more than twice as large, and it wastes more at the
+ * borders of small maps: at 14x14 it is no faster when the weights come from memory. 0: neither pays. */
 static size_t winograd_side(const sn_conv_sizes *sizes)
 {
-    if (tiles_of(sizes, 4) >= LEAST_TILES) return 4;
-    return tiles_of(sizes, 2) >= LEAST_TILES ? 2 : 0;
+    if (tiles_of(sizes, 4) >= LEAST_TILES_4) return 4;
+    return tiles_of(sizes, 2) >= LEAST_TILES_2 ? 2 : 0;
 }
 
 static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
