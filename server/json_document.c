@@ -14,13 +14,13 @@ static const struct {
     char separator; /* leads to `next` */
     due next;
     char close; /* ends the array or object */
-} dues[] = {[VALUE] = {"a value"},
-            [NAME] = {"a name in quotes"},
-            [NAME_OR_END] = {"a name in quotes or '}'", .close = '}'},
-            [COLON] = {"':'", ':', VALUE},
+} dues[] = {[VALUE] = {.text = "a value"},
+            [NAME] = {.text = "a name in quotes"},
+            [NAME_OR_END] = {.text = "a name in quotes or '}'", .close = '}'},
+            [COLON] = {.text = "':'", .separator = ':', .next = VALUE},
             [MEMBER_END] = {"',' or '}'", ',', NAME, '}'},
             [ELEMENT_END] = {"',' or ']'", ',', VALUE, ']'},
-            [NOTHING] = {"nothing more"}};
+            [NOTHING] = {.text = "nothing more"}};
 
 typedef struct scanner {
     const char *start, *p, *end;
