@@ -280,6 +280,20 @@ static sn_model *overridable(const void *context)
     return m;
 }
 
+/* The weight of a Constant node is packed, but nothing lets the node's attribute go. */
+static sn_model *constant_node(const void *context)
+{
+    const weight_case *c = context;
+    sn_model *m = new_model(13);
+    sn_value_id x = batch_input(m, "x", c->x, (size_t)c->rank_x), w = op(m, "Constant", NULL, 0);
+    tensor_attr(m, last_node, "value", numbers(c->w, (size_t)c->rank_w, 7, 0.2f, false));
+    sn_value_id again = dynamic(m, x, c->rank_x);
+    output(m, apply(m, c, x, w));
+    output(m, apply(m, c, again, w));
+    output(m, w);
+    return m;
+}
+
 static void test_kept(void **state)
 {
     (void)state;
@@ -294,6 +308,8 @@ static void test_kept(void **state)
         snprintf(label, sizeof label, "%s %zu, overridable", c->op_type, i);
         expect_hollow(overridable, c, false);
         check_model(overridable, c, NULL);
+        snprintf(label, sizeof label, "%s %zu, weight of a Constant", c->op_type, i);
+        check_model(constant_node, c, NULL);
     }
     snprintf(label, sizeof label, "two forms");
     expect_hollow(two_forms, NULL, false);
