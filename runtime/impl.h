@@ -113,6 +113,13 @@ static inline const sn_shape *sn_site_in(const sn_impl_site *site, size_t i)
 {
     return &site->in[i].type.shape;
 }
+/* The weights, input 1, when they are a constant of the model, so that all plans can share their pack; else NULL. What
+ * inference knows from the shapes of one plan may be something else in the next. */
+static inline const sinter_value *sn_site_weights(const sn_impl_site *site)
+{
+    const sinter_value *known = site->in[1].constant;
+    return known && known == sn_constant(site->model, site->in_id[1]) ? known : NULL;
+}
 static inline const sn_shape *sn_site_out(const sn_impl_site *site)
 {
     return &site->out[0].type.shape;

@@ -57,11 +57,11 @@ static sinter_status settle_weights(conv_state *s, const sn_impl_site *site, sin
     size_t floats = sn_pack_floats(site->kernels, &s->form);
     if (floats == SIZE_MAX)
         return sn_fail(err, SINTER_TOO_LARGE, "packing the weights of a convolution: they are too large");
-    if (!site->in[1].constant) {
+    if (!sn_site_weights(site)) {
         s->weights_floats = sn_aligned_floats(floats);
         return SINTER_OK;
     }
-    s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, site->in[1].constant, site->pool);
+    s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, sn_site_weights(site), site->pool);
     s->stream = (sn_weight_stream){.weights = s->packed, .floats = floats};
     return s->packed ? SINTER_OK : sn_no_memory(err, "packing the weights");
 }

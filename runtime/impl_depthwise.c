@@ -53,8 +53,8 @@ static sinter_status depthwise_prepare(const sn_impl_site *site, void **state, s
     size_t row_work = (size_t)s->window.out[2] * channels * s->form.source.taps;
     s->grain = 1 + SN_SERIAL_FLOPS / 8 / (row_work > 0 ? row_work : 1);
     *scratch_size = 0;
-    if (site->in[1].constant) {
-        s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, site->in[1].constant, site->pool);
+    if (sn_site_weights(site)) {
+        s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, sn_site_weights(site), site->pool);
         if (!s->packed) return sn_no_memory(err, "packing the weights");
     } else {
         *scratch_size = sn_pack_floats(site->kernels, &s->form) * sizeof(float);

@@ -34,8 +34,8 @@ static sinter_status settle_weights(matmul_state *s, const sn_impl_site *site, s
 {
     size_t floats = sn_pack_floats(site->kernels, &s->form);
     if (floats == SIZE_MAX) return sn_fail(err, SINTER_TOO_LARGE, "packing a matrix: it is too large");
-    if (site->in[1].constant) {
-        s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, site->in[1].constant, site->pool);
+    if (sn_site_weights(site)) {
+        s->packed = sn_packs_direct(site->packs, site->in_id[1], &s->form, sn_site_weights(site), site->pool);
         if (!s->packed) return sn_no_memory(err, "packing the weights");
         s->stream = (sn_weight_stream){.weights = s->packed, .floats = floats};
     } else {

@@ -37,7 +37,7 @@ static size_t winograd_side(const sn_conv_sizes *sizes)
 static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
     sn_conv_sizes sizes;
-    if (!sn_conv_site(site, &sizes) || sizes.rank != 2 || sizes.group != 1 || !site->in[1].constant) return false;
+    if (!sn_conv_site(site, &sizes) || sizes.rank != 2 || sizes.group != 1 || !sn_site_weights(site)) return false;
     for (int i = 0; i < 2; i++) {
         const sn_window_axis *a = &sizes.axis[i];
         if (a->kernel != 3 || a->stride != 1 || a->dilation != 1) return false;
@@ -84,7 +84,7 @@ static sinter_status winograd_weights(winograd_state *s, const sn_impl_site *sit
 {
     sn_pack_form form;
     (void)sn_conv_weights(site->params, sn_site_in(site, 1), &form);
-    const float *direct = sn_packs_direct(site->packs, site->in_id[1], &form, site->in[1].constant, site->pool);
+    const float *direct = sn_packs_direct(site->packs, site->in_id[1], &form, sn_site_weights(site), site->pool);
     if (!direct) return sn_no_memory(err, "packing the weights");
     weights_call x = {.s = s, .pool = site->pool};
     s->u = sn_packs_derived(site->packs, site->in_id[1], direct, s->kernels->winograd->weights_size(&s->winograd),

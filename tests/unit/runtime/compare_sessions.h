@@ -278,6 +278,20 @@ static inline void check_rows(sinter_session *s, const values *in, const values 
     }
 }
 
+/* Each output when nobody wants the others. */
+static inline void check_single_outputs(sinter_session *s, const values *in, const values *all)
+{
+    for (size_t i = 0; all->n > 1 && i < all->n; i++) {
+        bool wanted[MOST_IO] = {false};
+        values out = {.n = all->n};
+        wanted[i] = true;
+        OK(sinter_session_run(s, (const sinter_value *const *)in->v, out.v, wanted, NULL, &err));
+        for (size_t k = 0; k < out.n; k++) assert_true((out.v[k] != NULL) == (k == i));
+        expect_same_bits("one output", out.v[i], sinter_tensor_data(all->v[i]), sinter_tensor_size(all->v[i]));
+        release(&out);
+    }
+}
+
 static inline void check_no_rows(sinter_session *s, sinter_session *reference)
 {
     values in = make_inputs(s, 0), out = run(s, &in), expected = run(reference, &in);
@@ -313,6 +327,7 @@ static inline void check_model(model_builder build, const void *context, const c
             check_rows(s, &in, &out);
             check_no_rows(s, reference);
         }
+        check_single_outputs(s, &in, &out);
         values again = run(s, &in); /* whatever other plans left behind */
         for (size_t i = 0; i < out.n; i++) {
             expect_same_bits("again", again.v[i], sinter_tensor_data(out.v[i]), sinter_tensor_size(out.v[i]));

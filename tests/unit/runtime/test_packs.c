@@ -280,6 +280,20 @@ static sn_model *overridable(const void *context)
     return m;
 }
 
+/* The weight of a Constant node is packed, but nothing lets the node's attribute go. */
+static sn_model *constant_node(const void *context)
+{
+    const weight_case *c = context;
+    sn_model *m = new_model(13);
+    sn_value_id x = batch_input(m, "x", c->x, (size_t)c->rank_x), w = op(m, "Constant", NULL, 0);
+    tensor_attr(m, last_node, "value", numbers(c->w, (size_t)c->rank_w, 7, 0.2f, false));
+    sn_value_id again = dynamic(m, x, c->rank_x);
+    output(m, apply(m, c, x, w));
+    output(m, apply(m, c, again, w));
+    output(m, w);
+    return m;
+}
+
 static void test_kept(void **state)
 {
     (void)state;
@@ -294,10 +308,55 @@ static void test_kept(void **state)
         snprintf(label, sizeof label, "%s %zu, overridable", c->op_type, i);
         expect_hollow(overridable, c, false);
         check_model(overridable, c, NULL);
+        snprintf(label, sizeof label, "%s %zu, weight of a Constant", c->op_type, i);
+        check_model(constant_node, c, NULL);
     }
     snprintf(label, sizeof label, "two forms");
     expect_hollow(two_forms, NULL, false);
     check_model(two_forms, NULL, "Gemm=gemm Gemm=gemm MatMul=matmul");
+}
+
+/* ---------------------------------------------------------------------------------------------------- per plan */
+
+/* Weights that inference knows, but that are others for each shape of the input: no pack may outlive the plan. */
+static sn_model *weight_from_shape(const void *op_type)
+{
+    sn_model *m = new_model(13);
+    sn_value_id x = batch_input(m, "x", INTS(N_ROWS, 5)), a, w = op(m, "Cast", IDS(op(m, "Shape", IDS(x))));
+    attr_int(m, "to", SINTER_FLOAT);
+    bool conv = strcmp(op_type, "Conv") == 0, depthwise = strcmp(op_type, "depthwise") == 0;
+    if (conv || depthwise) {
+        a = batch_input(m, "a", INTS(4, 2, 6));
+        w = op(m, "Reshape",
+               IDS(w, initializer(m, "to", int_list(depthwise ? (int64_t[]){2, 1, 1} : (int64_t[]){1, 2, 1}, 3))));
+        output(m, op(m, "Conv", IDS(a, w)));
+        if (depthwise) attr_int(m, "group", 2);
+    } else {
+        a = batch_input(m, "a", INTS(4, 2));
+        w = op(m, "Reshape", IDS(w, initializer(m, "to", int_list(INTS(2, 1)))));
+        output(m, op(m, op_type, IDS(a, w)));
+    }
+    return m;
+}
+
+static void test_weights_of_a_plan(void **state)
+{
+    (void)state;
+    static const char *const ops[] = {"MatMul", "Gemm", "Conv", "depthwise"};
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        snprintf(label, sizeof label, "%s with a weight from a shape", ops[i]);
+        sinter_session *s = open_session(weight_from_shape(ops[i]), false, 1, false);
+        sinter_session *reference = open_session(weight_from_shape(ops[i]), true, 1, false);
+        for (int64_t rows = 1; rows <= 3; rows++) {
+            values in = make_inputs(s, rows), out = run(s, &in), expected = run(reference, &in);
+            expect_close("kernels", &out, &expected);
+            release(&in);
+            release(&out);
+            release(&expected);
+        }
+        sinter_session_free(s);
+        sinter_session_free(reference);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------------- many at once */
@@ -447,9 +506,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_restored_exactly), cmocka_unit_test(test_dynamic_steps),
-        cmocka_unit_test(test_longer_branch),    cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_many_threads),     cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_restored_exactly),  cmocka_unit_test(test_dynamic_steps),
+        cmocka_unit_test(test_longer_branch),     cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_weights_of_a_plan), cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, make_pool, free_pool);
 }
