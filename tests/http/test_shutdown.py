@@ -63,6 +63,26 @@ class Shutdown(unittest.TestCase):
             self.assertEqual(call.result().code, 200)
         server.wait()
 
+    def test_no_new_connection_is_accepted_while_the_rest_is_finished(self):
+        server = Server(harness.model("slow"), "--threads", "1")
+        call = Background(server.post, SLOW, slow_body(harness.slow_size(server, 2)))
+        time.sleep(0.3)
+        server.signal(signal.SIGINT)
+
+        def is_refused():
+            try:
+                server.raw().close()
+            except ConnectionRefusedError:
+                return True
+            except ConnectionResetError:
+                pass  # it waited to be accepted
+            return False
+
+        harness.wait_until(is_refused, "connections are refused")
+        self.assertTrue(call.is_alive(), "only the end of the server refused them")
+        self.assertEqual(call.result().code, 200)
+        server.wait()
+
     def start_endless(self, *arguments):
         """A server with one request running and one waiting that take far too long."""
         server = Server(harness.model("slow"), "--threads", "1", *arguments)
