@@ -6,6 +6,7 @@
  *   - a response queued in the middle of a body is refused: body.c;
  *   - its timeout is about silence only, and it may miss a client that leaves: deadlines.h;
  *   - URLs arrive unescaped, %2F too: the unescape callback does nothing, routes.c splits and then unescapes;
+ *   - stopping to listen may panic: sn_http_quiesce;
  *   - a panic aborts the process: instead the thread that met it is parked, the others go on and report the server as
  *     not live, so that it is restarted: server.c.
  */
@@ -19,6 +20,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -140,13 +143,15 @@ static void on_log(void *context, const char *format, va_list arguments)
     sn_log(SN_LOG_DEBUG, "http: %s", line);
 }
 
-/* Returning would be undefined behaviour in libmicrohttpd. */
+/* Returning would be undefined behaviour in libmicrohttpd. The thread that waits for the signals must not be parked:
+ * none would end the process then. */
 static _Noreturn void on_panic(void *context, const char *file, unsigned line, const char *reason)
 {
     sn_server *s = context;
     if (!reason) reason = "internal error";
     sn_log(SN_LOG_ERROR, "http: %s:%u: %.*s: this thread stops", file, line, (int)strcspn(reason, "\n"), reason);
     atomic_store(&s->panicked, true);
+    if (pthread_equal(pthread_self(), s->owner)) _exit(sinter_status_exit_code(SINTER_FAILED));
     for (;;) pause();
 }
 
@@ -220,6 +225,7 @@ sinter_status sn_http_start(sn_server *s, int *port, sinter_error *err)
 {
     int fd;
     SN_TRY(listen_on(&s->options, &fd, port, err));
+    s->owner = pthread_self();
     MHD_set_panic_func(on_panic, s);
     double idle = s->options.idle_timeout;
     s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
@@ -229,22 +235,25 @@ sinter_status sn_http_start(sn_server *s, int *port, sinter_error *err)
                                  SN_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(idle < 1 ? 1 : idle),
                                  MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
                                  on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+    s->listener = fd;
     if (s->daemon) return SINTER_OK;
     close(fd);
     return sn_fail(err, SINTER_IO, "cannot start the HTTP server");
 }
 
+/* MHD_quiesce_daemon races with the daemon's threads to remove the socket from their epoll sets, and panics when it
+ * loses. So something that is never readable takes over the descriptor: the socket is closed, which removes it from the
+ * sets, while the descriptor cannot become another file's under a thread that is about to accept. */
 void sn_http_quiesce(sn_server *s)
 {
-    /* A thread may be about to accept from it, so the descriptor must not become another file's yet. */
-    s->quiesced = MHD_quiesce_daemon(s->daemon);
-    if (s->quiesced >= 0) shutdown(s->quiesced, SHUT_RDWR);
+    int never_readable = eventfd(0, EFD_CLOEXEC);
+    if (never_readable < 0 || dup3(never_readable, s->listener, O_CLOEXEC) < 0)
+        shutdown(s->listener, SHUT_RDWR); /* as good, but the threads spin on it until the end */
+    if (never_readable >= 0) close(never_readable);
 }
 
 void sn_http_stop(sn_server *s)
 {
     if (s->daemon) MHD_stop_daemon(s->daemon);
-    if (s->quiesced >= 0) close(s->quiesced);
     s->daemon = NULL;
-    s->quiesced = -1;
 }

@@ -141,7 +141,7 @@ static sinter_status serve(sn_server *s, const sigset_t *signals, sinter_error *
 sinter_status sn_server_run(const sn_server_options *options, sinter_error *err)
 {
     SN_TRY(check_options(options, err));
-    sn_server s = {.options = with_defaults(options), .body_limit = SN_ALL_BODIES, .quiesced = -1};
+    sn_server s = {.options = with_defaults(options), .body_limit = SN_ALL_BODIES};
     if (s.body_limit / 2 < s.options.max_body) s.body_limit = s.options.max_body * 2;
     sigset_t signals, before;
     sigemptyset(&signals);

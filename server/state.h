@@ -16,7 +16,8 @@ typedef struct sn_server {
     sn_scheduler scheduler;
     sn_deadlines deadlines;
     struct MHD_Daemon *daemon;
-    int quiesced;             /* the listening socket once it is out of use, to be closed at the end; -1: none */
+    int listener;             /* the daemon's, which closes it */
+    pthread_t owner;          /* started the daemon and waits for the signals */
     atomic_bool draining;     /* a signal asked to stop: not ready, and connections close with their answer */
     atomic_bool cancelled;    /* the drain took too long: runs end */
     atomic_bool panicked;     /* libmicrohttpd lost its footing: not live, to be restarted */

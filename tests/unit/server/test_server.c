@@ -1,4 +1,4 @@
-/* Options that are refused, and a panic of libmicrohttpd, which no request can provoke. */
+/* Options that are refused, and what no request can provoke in time: races in libmicrohttpd, and its panics. */
 #include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,15 +40,7 @@ static void options_out_of_range_are_refused(void **state)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------ panic */
-
-static enum MHD_Result suspend(void *context, struct MHD_Connection *http, const char *url, const char *method,
-                               const char *version, const char *upload, size_t *upload_size, void **request)
-{
-    (void)url, (void)method, (void)version, (void)upload, (void)upload_size, (void)request;
-    MHD_suspend_connection(http);
-    return write(*(int *)context, "s", 1) == 1 ? MHD_YES : MHD_NO;
-}
+/* ------------------------------------------------------------------------------------------------ a server */
 
 /* The answer's status code; the connection stays open. */
 static int get(int port, const char *path)
@@ -60,6 +54,55 @@ static int get(int port, const char *path)
     struct timeval patience = {.tv_usec = 200000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     return read(fd, text, sizeof text - 1) > 9 ? atoi(text + 9) : 0;
+}
+
+static void *serve(void *announce)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/tests/http/models/arithmetic.onnx", getenv("SINTER_SOURCE_DIR"));
+    const sn_server_options options = {.model_path = path, .threads = 1, .announce = announce};
+    sinter_error err;
+    _exit(sn_server_run(&options, &err) == SINTER_OK ? 0 : 93);
+}
+
+static pthread_t server;
+
+/* In this process; its port. A signal to the process reaches it. */
+static int start_server(void)
+{
+    int pipes[2], port = 0;
+    char line[256];
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    if (pipe(pipes) != 0 || pthread_create(&server, NULL, serve, fdopen(pipes[1], "w")) != 0) _exit(94);
+    if (!fgets(line, sizeof line, fdopen(pipes[0], "r"))) _exit(95);
+    sscanf(strrchr(line, ':'), ":%d", &port);
+    if (get(port, "/v2/health/live") != 200) _exit(96);
+    return port;
+}
+
+static int exit_code_of(void (*run)(void))
+{
+    pid_t child = fork();
+    if (child == 0) {
+        run();
+        _exit(98);
+    }
+    int status;
+    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* ------------------------------------------------------------------------------------------------ panic */
+
+static enum MHD_Result suspend(void *context, struct MHD_Connection *http, const char *url, const char *method,
+                               const char *version, const char *upload, size_t *upload_size, void **request)
+{
+    (void)url, (void)method, (void)version, (void)upload, (void)upload_size, (void)request;
+    MHD_suspend_connection(http);
+    return write(*(int *)context, "s", 1) == 1 ? MHD_YES : MHD_NO;
 }
 
 static void *stop(void *daemon)
@@ -82,44 +125,45 @@ static void provoke_panic(void)
     if (read(ready[0], &byte, 1) != 1 || pthread_create(&thread, NULL, stop, daemon) != 0) _exit(92);
 }
 
-static void *serve(void *announce)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/tests/http/models/arithmetic.onnx", getenv("SINTER_SOURCE_DIR"));
-    const sn_server_options options = {.model_path = path, .threads = 1, .announce = announce};
-    sinter_error err;
-    _exit(sn_server_run(&options, &err) == SINTER_OK ? 0 : 93);
-}
-
 static void run_into_panic(void)
 {
-    int pipes[2], port = 0, code = 200;
-    char line[256];
-    pthread_t thread;
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
-    if (pipe(pipes) != 0 || pthread_create(&thread, NULL, serve, fdopen(pipes[1], "w")) != 0) _exit(94);
-    if (!fgets(line, sizeof line, fdopen(pipes[0], "r"))) _exit(95);
-    sscanf(strrchr(line, ':'), ":%d", &port);
-    if (get(port, "/v2/health/live") != 200) _exit(96);
+    int port = start_server(), code = 200;
     provoke_panic();
     for (int i = 0; i < 1000 && code == 200; i++) code = get(port, "/v2/health/live");
     if (code != 503) _exit(97);
     kill(getpid(), SIGINT);
     sleep(30);
-    _exit(98);
 }
 
 static void after_a_panic_the_server_is_not_live_and_ends_with_an_error(void **state)
 {
     (void)state;
-    pid_t child = fork();
-    if (child == 0) run_into_panic();
-    int status;
-    assert_true(child > 0 && waitpid(child, &status, 0) == child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), sinter_status_exit_code(SINTER_FAILED));
+    assert_int_equal(exit_code_of(run_into_panic), sinter_status_exit_code(SINTER_FAILED));
+}
+
+/* ------------------------------------------------------------------------------------------------ race */
+
+/* Takes the place of libc's, for libmicrohttpd too, and lets every other thread overtake the server's own. */
+__attribute__((visibility("default"))) int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (operation == EPOLL_CTL_DEL && pthread_equal(pthread_self(), server)) usleep(200000);
+    return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
+
+static void stop_while_connections_come(void)
+{
+    int port = start_server();
+    kill(getpid(), SIGINT);
+    for (int i = 0; i < 500; i++) {
+        get(port, "/v2/health/live");
+        usleep(10000);
+    }
+}
+
+static void connections_that_come_at_the_end_do_not_matter(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code_of(stop_while_connections_come), 0);
 }
 
 int main(void)
@@ -127,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(after_a_panic_the_server_is_not_live_and_ends_with_an_error),
+        cmocka_unit_test(connections_that_come_at_the_end_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
