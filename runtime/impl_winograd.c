@@ -6,9 +6,11 @@
 #include "runtime/product.h"
 
 #define LEAST_CHANNELS 16 /* fewer make the transforms cost more than the products save */
-/* Tiles of an image: with fewer, the weights are read for too little. */
-#define LEAST_TILES_2 16
-#define LEAST_TILES_4 32
+/* Tiles of an image: with fewer, the weights are read for too little. Few tiles of F(4x4) are enough where its weights,
+ * which are more than twice as large as those of F(2x2), stay in the last cache. */
+#define LEAST_TILES      16
+#define MANY_TILES       32
+#define FEW_TILES_MATRIX ((int64_t)256 * 512) /* channels in * out */
 
 typedef struct winograd_state {
     sn_weight_stream stream; /* first: sn_impl.streams */
@@ -26,12 +28,12 @@ static size_t tiles_of(const sn_conv_sizes *sizes, int64_t side)
     return (size_t)(sn_div_ceil(sizes->axis[0].out, side) * sn_div_ceil(sizes->axis[1].out, side));
 }
 
-/* F(4x4) halves the multiplications of F(2x2), but its weights are more than twice as large, and it wastes more at the
- * borders of small maps: at 14x14 it is no faster when the weights come from memory. 0: neither pays. */
+/* F(4x4) halves the multiplications of F(2x2), but wastes more at the borders of small maps. 0: neither pays. */
 static size_t winograd_side(const sn_conv_sizes *sizes)
 {
-    if (tiles_of(sizes, 4) >= LEAST_TILES_4) return 4;
-    return tiles_of(sizes, 2) >= LEAST_TILES_2 ? 2 : 0;
+    size_t least = sizes->in_channels * sizes->out_channels <= FEW_TILES_MATRIX ? LEAST_TILES : MANY_TILES;
+    if (tiles_of(sizes, 4) >= least) return 4;
+    return tiles_of(sizes, 2) >= LEAST_TILES ? 2 : 0;
 }
 
 static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
