@@ -89,7 +89,7 @@ static int exit_code_of(void (*run)(void))
         run();
         _exit(98);
     }
-    int status;
+    int status = 0;
     assert_true(child > 0 && waitpid(child, &status, 0) == child);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
