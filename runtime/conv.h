@@ -15,10 +15,6 @@ bool sn_conv_zeros(sn_image_window *w, size_t channels, sn_arena *arena);
 /* [M, C / group, taps...]: per group a product with kc = C / group channels for each tap. */
 bool sn_conv_weights(const void *params, const sn_shape *weight, sn_pack_form *form);
 
-static inline size_t sn_conv_taps(const sn_image_window *w)
-{
-    return (size_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
-}
 static inline size_t sn_conv_positions(const sn_image_window *w)
 {
     return (size_t)(w->out[0] * w->out[1] * w->out[2]);

@@ -29,8 +29,7 @@ void sn_product_split(sn_product_plan *p, int threads);
 void sn_product_run(const sn_product_plan *p, const float *a, const float *b, float *c, const sn_epilogue *epilogue,
                     const sn_weight_stream *stream, sinter_pool *pool);
 
-/* Floats of scratch in which B is packed when it is not a constant, rounded to the alignment; SIZE_MAX when it
- * overflows. */
+/* n rounded up, so that what follows it in scratch is aligned. */
 static inline size_t sn_aligned_floats(size_t n)
 {
     return sn_round_up(n, 16);
