@@ -4,6 +4,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* Allocations that may still succeed; negative: no limit. Written by tests only. */
 static atomic_long allowance = -1;
@@ -47,10 +50,22 @@ void *sn_realloc(void *p, size_t size)
     return permitted(size) ? realloc(p, size ? size : 1) : NULL;
 }
 
+/* Asks for huge pages where whole ones are used: the kernels walk through more memory than the processor remembers the
+ * small pages of, and to touch half a million small pages first takes longer than to load a model. */
+static void *malloc_huge(size_t size)
+{
+    void *p = aligned_alloc(HUGE_PAGE, size);
+#ifdef MADV_HUGEPAGE
+    if (p) madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+    return p;
+}
+
 void *sn_malloc_aligned(size_t size)
 {
     if (!permitted(size)) return NULL;
-    return aligned_alloc(SN_ALIGNMENT, sn_align_up(size ? size : 1, SN_ALIGNMENT));
+    size_t rounded = sn_align_up(size ? size : 1, SN_ALIGNMENT);
+    return size >= HUGE_PAGE ? malloc_huge(rounded) : aligned_alloc(SN_ALIGNMENT, rounded);
 }
 
 char *sn_strdup(const char *s)

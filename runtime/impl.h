@@ -61,8 +61,9 @@ typedef struct sn_impl_run {
         *in; /* n_in, then the residual if there is one; NULL: left out. A constant that was packed: not to be read */
     size_t n_in; /* of the node */
     void *const *out;
-    void *scratch;     /* scratch_size bytes, SN_ALIGNMENT-aligned */
-    sinter_pool *pool; /* NULL: serial */
+    void *scratch;       /* SN_ALIGNMENT-aligned */
+    size_t scratch_size; /* what prepare asked for or more: the same for all steps of a plan */
+    sinter_pool *pool;   /* NULL: serial */
 } sn_impl_run;
 
 /* The weights that a step reads once, and those that come next: asked for while the step computes, they are in cache

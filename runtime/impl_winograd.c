@@ -5,6 +5,8 @@
 #include "runtime/conv.h"
 #include "runtime/product.h"
 
+#include "base/alloc.h"
+
 #define LEAST_CHANNELS 16 /* fewer make the transforms cost more than the products save */
 /* Tiles of an image: with fewer, the weights are read for too little. Few tiles of F(4x4) are enough where its weights,
  * which are more than twice as large as those of F(2x2), stay in the last cache. */
@@ -12,15 +14,19 @@
 #define MANY_TILES       32
 #define FEW_TILES_MATRIX ((int64_t)256 * 512) /* channels in * out */
 
+#define FLAG_FLOATS (SN_ALIGNMENT / sizeof(float))
+#define BLOCK_TILES 24 /* make up for reading the weights once */
+
 typedef struct winograd_state {
     sn_weight_stream stream; /* first: sn_impl.streams */
     sn_winograd winograd;
     sn_image_window window;
     const sn_kernels *kernels;
     const float *u;
-    bool has_bias, residual, by_tiles;
+    bool has_bias, residual;
+    bool by_tiles, own_v;
     size_t tiles, tile_step, panels, panel_step;
-    size_t v_floats, scratch_floats; /* of scratch: V, then a part for each worker */
+    size_t shared_floats, v_floats; /* of scratch: V, when all share it; what a worker has before its products */
 } winograd_state;
 
 static size_t tiles_of(const sn_conv_sizes *sizes, int64_t side)
@@ -96,15 +102,15 @@ static sinter_status winograd_weights(winograd_state *s, const sn_impl_site *sit
 }
 
 /* By tiles reads all weights for each block of tiles, by panels all inputs for each panel: what there is more of is
- * read once. */
-static void winograd_split(winograd_state *s, size_t out, int threads)
+ * read once. By panels, each of several threads transforms all inputs for itself, as the transform is small beside the
+ * products of one panel, and less than what it costs to fetch the others' parts from their caches. */
+static void winograd_split(winograd_state *s, size_t out, size_t threads)
 {
-    size_t units = threads > 1 ? (size_t)threads * 4 : 1, mr = s->kernels->gemm->mr;
     s->tiles = s->kernels->winograd->tiles(&s->winograd);
     s->by_tiles = out < 2 * s->tiles;
-    s->tile_step = sn_round_up(sn_divide_up(s->tiles, units), s->by_tiles ? 2 * mr : 1);
-    if (s->tile_step == 0) s->tile_step = 1; /* of an empty batch */
-    s->panel_step = sn_divide_up(s->panels, units);
+    s->own_v = !s->by_tiles && threads > 1 && threads <= s->panels;
+    s->tile_step = sn_balanced_step(s->tiles, s->by_tiles ? BLOCK_TILES : 1, 1, threads);
+    s->panel_step = sn_balanced_step(s->panels, 1, 1, threads);
 }
 
 static sinter_status winograd_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
@@ -129,22 +135,32 @@ static sinter_status winograd_prepare(const sn_impl_site *site, void **state, si
     if (s->residual) g->epilogue.residual_row = out;
     s->has_bias = sn_site_has(site, 2);
     s->panels = sn_divide_up(out, site->kernels->gemm->nr);
-    winograd_split(s, out, site->threads);
     SN_TRY(winograd_weights(s, site, err));
+    winograd_split(s, out, (size_t)site->threads);
     const sn_winograd_kernels *k = site->kernels->winograd;
-    s->v_floats = s->by_tiles ? 0 : sn_aligned_floats(k->input_size(&s->winograd));
-    s->scratch_floats =
-        sn_aligned_floats(s->by_tiles ? k->tiles_scratch(&s->winograd) : k->panels_scratch(&s->winograd));
-    *scratch_size = (s->v_floats + s->scratch_floats * (size_t)site->threads) * sizeof(float);
+    size_t v = sn_aligned_floats(k->input_size(&s->winograd));
+    size_t products = s->by_tiles ? k->tiles_scratch(&s->winograd) : k->panels_scratch(&s->winograd);
+    s->shared_floats = s->by_tiles || s->own_v ? 0 : v;
+    s->v_floats = s->own_v ? FLAG_FLOATS + v : 0;
+    size_t worker = s->v_floats + sn_aligned_floats(products);
+    *scratch_size = (s->shared_floats + worker * (size_t)site->threads) * sizeof(float);
     *state = s;
     return SINTER_OK;
 }
 
+/* A worker's part of the scratch: whether its V is filled, when it has its own; V; products. All steps of a plan deal
+ * scratch to workers alike: to write where another core wrote last costs more than the arithmetic. */
 typedef struct winograd_call {
     const winograd_state *s;
     sn_winograd w;
-    float *v, *scratch;
+    float *v, *workers;
+    size_t worker_floats;
 } winograd_call;
+
+static float *worker_part(const winograd_call *x, int worker)
+{
+    return x->workers + (size_t)worker * x->worker_floats;
+}
 
 static size_t end_of(size_t begin, size_t step, size_t n)
 {
@@ -157,7 +173,7 @@ static void tile_units(void *context, size_t begin, size_t end, int worker)
     for (size_t i = begin; i < end; i++) {
         size_t tile = i * x->s->tile_step;
         x->s->kernels->winograd->run_tiles(&x->w, tile, end_of(tile, x->s->tile_step, x->s->tiles),
-                                           x->scratch + (size_t)worker * x->s->scratch_floats);
+                                           worker_part(x, worker));
     }
 }
 
@@ -171,35 +187,52 @@ static void input_units(void *context, size_t begin, size_t end, int worker)
     }
 }
 
+/* The worker's own V, filled when it first wants it. */
+static const float *own_v(const winograd_call *x, int worker)
+{
+    float *part = worker_part(x, worker), *v = part + FLAG_FLOATS;
+    if (part[0] == 0) x->s->kernels->winograd->input(&x->w, v, 0, x->s->tiles);
+    part[0] = 1;
+    return v;
+}
+
 static void panel_units(void *context, size_t begin, size_t end, int worker)
 {
     const winograd_call *x = context;
+    const float *v = x->s->own_v ? own_v(x, worker) : x->v;
     for (size_t i = begin; i < end; i++) {
         size_t panel = i * x->s->panel_step;
-        x->s->kernels->winograd->run_panels(&x->w, x->v, panel, end_of(panel, x->s->panel_step, x->s->panels),
-                                            x->scratch + (size_t)worker * x->s->scratch_floats);
+        x->s->kernels->winograd->run_panels(&x->w, v, panel, end_of(panel, x->s->panel_step, x->s->panels),
+                                            worker_part(x, worker) + x->s->v_floats);
     }
 }
 
 static void winograd_run(const sn_impl_run *r)
 {
     const winograd_state *s = r->state;
-    winograd_call x = {.s = s, .w = s->winograd, .v = r->scratch, .scratch = (float *)r->scratch + s->v_floats};
+    size_t threads = (size_t)sn_pool_width(r->pool);
+    winograd_call x = {.s = s, .w = s->winograd, .v = r->scratch};
+    x.workers = x.v + s->shared_floats;
+    x.worker_floats = (r->scratch_size / sizeof(float) - s->shared_floats) / threads / FLAG_FLOATS * FLAG_FLOATS;
     x.w.conv.a = r->in[0];
     x.w.conv.b = s->u;
     x.w.conv.c = r->out[0];
-    size_t units = s->by_tiles ? sn_divide_up(s->tiles, s->tile_step) : sn_divide_up(s->panels, s->panel_step);
+    size_t panel_units_count = sn_divide_up(s->panels, s->panel_step);
+    size_t tile_units_count = sn_divide_up(s->tiles, s->tile_step);
     x.w.conv.next = s->stream.next;
-    x.w.conv.next_size = s->stream.next_floats / units;
+    x.w.conv.next_size = s->stream.next_floats / (s->by_tiles ? tile_units_count : panel_units_count);
     x.w.conv.epilogue.bias = s->has_bias ? r->in[2] : NULL;
     x.w.conv.epilogue.residual = s->residual ? r->in[r->n_in] : NULL;
-    size_t tile_units_count = sn_divide_up(s->tiles, s->tile_step);
     if (s->by_tiles) {
         sn_parallel_for(r->pool, tile_units_count, 1, tile_units, &x);
         return;
     }
-    sn_parallel_for(r->pool, tile_units_count, 1, input_units, &x);
-    sn_parallel_for(r->pool, sn_divide_up(s->panels, s->panel_step), 1, panel_units, &x);
+    if (s->own_v) {
+        for (size_t i = 0; i < threads; i++) *worker_part(&x, (int)i) = 0;
+    } else {
+        sn_parallel_for(r->pool, tile_units_count, 1, input_units, &x);
+    }
+    sn_parallel_for(r->pool, panel_units_count, 1, panel_units, &x);
 }
 
 const sn_impl sn_impl_winograd_conv = {.domain = "",

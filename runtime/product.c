@@ -2,6 +2,7 @@
 #include "runtime/product.h"
 
 #define UNITS_PER_THREAD 4   /* so that who is done early can help */
+#define LEAST_UNITS      2   /* for each thread, where more would cost */
 #define TILES_PER_UNIT   4   /* of rows: a panel of weights is read once for so many */
 #define MANY_ROWS        196 /* from here on rows are split, below columns: 7x7 maps and fully connected layers */
 
@@ -15,36 +16,48 @@ static size_t at_least_one(size_t n)
     return n > 0 ? n : 1;
 }
 
-/* In how many parts rows or panels are cut. Where cutting one of them is not enough for all threads, both are. */
-static void count_parts(size_t tiles, size_t panels, size_t m, size_t threads, size_t items, size_t *m_parts,
-                        size_t *panel_parts)
+size_t sn_balanced_step(size_t n, size_t least, size_t items, size_t threads)
 {
-    size_t wanted = sn_divide_up(threads * UNITS_PER_THREAD, items);
-    *m_parts = *panel_parts = 1;
-    if (m >= MANY_ROWS) {
-        *m_parts = smaller(wanted, sn_divide_up(tiles, TILES_PER_UNIT));
-        if (*m_parts * items < threads)
-            *panel_parts = smaller(panels, sn_divide_up(threads, at_least_one(*m_parts * items)));
-    } else {
-        *panel_parts = smaller(wanted, panels);
-        if (*panel_parts * items < threads)
-            *m_parts = smaller(tiles, sn_divide_up(threads, at_least_one(*panel_parts * items)));
+    size_t best = smaller(at_least_one(least), at_least_one(n)), best_load = SIZE_MAX;
+    if (threads <= 1) return at_least_one(n);
+    for (size_t units = UNITS_PER_THREAD; units > 0; units--) {
+        size_t step = sn_divide_up(n, sn_divide_up(threads * units, items));
+        if (step < at_least_one(least)) continue;
+        size_t load = sn_divide_up(items * sn_divide_up(n, step), threads) * step;
+        if (load < best_load) {
+            best = step;
+            best_load = load;
+        }
     }
+    return best;
+}
+
+/* The step for what is cut only because the other cuts make too few units. */
+static size_t extra_step(size_t n, size_t units, size_t threads)
+{
+    size_t parts = sn_divide_up(threads * LEAST_UNITS, at_least_one(units));
+    return at_least_one(sn_divide_up(n, parts));
 }
 
 void sn_product_split(sn_product_plan *p, int threads)
 {
     const sn_gemm *g = &p->gemm;
     const sn_gemm_kernels *k = p->kernels->gemm;
-    size_t items = at_least_one(p->n_items), m_parts = 1, panel_parts = 1;
-    size_t tiles = at_least_one(sn_divide_up(g->m, k->mr)), panels = at_least_one(sn_divide_up(g->n, k->nr));
+    size_t items = at_least_one(p->n_items), panels = sn_divide_up(g->n, k->nr);
     double work = (double)g->m * (double)g->n * (double)(g->taps * g->kc) * (double)p->n_items;
     p->serial = threads <= 1 || work < SN_SERIAL_FLOPS;
-    if (!p->serial) count_parts(tiles, panels, g->m, (size_t)threads, items, &m_parts, &panel_parts);
-    p->m_step = sn_divide_up(tiles, at_least_one(m_parts)) * k->mr;
+    p->by_rows = g->m >= MANY_ROWS;
+    p->m_step = at_least_one(g->m);
+    p->panel_step = at_least_one(panels);
+    if (!p->serial && p->by_rows) {
+        p->m_step = sn_balanced_step(g->m, TILES_PER_UNIT * k->mr, items, (size_t)threads);
+        p->panel_step = extra_step(panels, items * sn_divide_up(g->m, p->m_step), (size_t)threads);
+    } else if (!p->serial) {
+        p->panel_step = sn_balanced_step(panels, 1, items, (size_t)threads);
+        p->m_step = extra_step(g->m, items * sn_divide_up(panels, p->panel_step), (size_t)threads);
+    }
     p->m_units = sn_divide_up(g->m, p->m_step);
-    p->panel_step = sn_divide_up(panels, at_least_one(panel_parts));
-    p->panel_units = sn_divide_up(sn_divide_up(g->n, k->nr), p->panel_step);
+    p->panel_units = sn_divide_up(panels, p->panel_step);
 }
 
 typedef struct call {
@@ -67,7 +80,9 @@ static void run_units(void *context, size_t begin, size_t end, int worker)
     (void)worker;
     size_t panels = sn_divide_up(p->gemm.n, p->kernels->gemm->nr), units = p->n_items * p->m_units * p->panel_units;
     for (size_t i = begin; i < end; i++) {
-        size_t m = i % p->m_units, panel = i / p->m_units % p->panel_units, item = i / p->m_units / p->panel_units;
+        size_t item = i / (p->m_units * p->panel_units), unit = i % (p->m_units * p->panel_units);
+        size_t m = p->by_rows ? unit / p->panel_units : unit % p->m_units;
+        size_t panel = p->by_rows ? unit % p->panel_units : unit / p->m_units;
         const sn_product_item *at = &p->items[item];
         sn_gemm g = p->gemm;
         g.a = x->a + at->a;

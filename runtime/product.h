@@ -19,8 +19,14 @@ typedef struct sn_product_plan {
     const sn_product_item *items;
     size_t n_items;
     size_t m_step, m_units, panel_step, panel_units;
+    bool by_rows; /* a thread's units are all panels of some rows, which it wrote itself just before; else all rows of
+                   * some panels */
     bool serial;
 } sn_product_plan;
+
+/* Cuts each of `items` times n things for the threads: the step for which the busiest one has least to do, and of those
+ * the one that makes most units, as somebody may be late. A step has at least `least`. */
+size_t sn_balanced_step(size_t n, size_t least, size_t items, size_t threads);
 
 /* Decides how the work is cut, once gemm and n_items are set. */
 void sn_product_split(sn_product_plan *p, int threads);

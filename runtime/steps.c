@@ -189,6 +189,7 @@ static sinter_status run_impl(sn_state *s, const sn_step *step)
                        .n_in = step->n_node_in,
                        .out = out,
                        .scratch = s->impl_scratch,
+                       .scratch_size = s->plan->scratch_size,
                        .pool = s->session->pool};
     step->impl->run(&run);
     return SINTER_OK;
