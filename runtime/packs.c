@@ -9,6 +9,7 @@
 
 #define LEAST_BYTES ((size_t)1024)    /* below, keeping the original costs nothing */
 #define PIECE_BYTES ((size_t)8 << 20) /* of the original, between giving back pages */
+#define MOST_SPARE  ((size_t)4 << 20) /* floats of a block beyond what was asked for */
 
 typedef struct pack {
     sn_value_id value;
@@ -17,13 +18,22 @@ typedef struct pack {
     float *data;
 } pack;
 
+/* Packs lie side by side in a few large blocks, which huge pages suit. */
+typedef struct block {
+    struct block *next;
+    float *data;
+    size_t used, floats;
+} block;
+
 struct sn_packs {
     const sn_kernels *kernels;
     const sn_model *m;
     pthread_mutex_t lock; /* guards what follows */
     pack *items;
     size_t count, capacity;
-    bool *hollow; /* by value id; set at creation only */
+    block *blocks;     /* packs are taken from the first one */
+    size_t all_floats; /* of the blocks */
+    bool *hollow;      /* by value id; set at creation only */
 };
 
 /* ---------------------------------------------------------------------------------------------------- packing */
@@ -123,18 +133,38 @@ static const pack *find(const sn_packs *p, sn_value_id id, const sn_pack_form *f
     return NULL;
 }
 
-static float *new_floats(size_t floats)
+/* Blocks grow with what there is. What is never used is never touched, so that it costs addresses only. */
+static bool add_block(sn_packs *p, size_t floats)
 {
-    return floats > SN_MAX_TENSOR_BYTES / sizeof(float) ? NULL : sn_malloc_aligned(floats * sizeof(float));
-}
-
-/* Takes over data. False, and data is freed, when memory is out. */
-static bool insert(sn_packs *p, const pack *k)
-{
-    if (!SN_GROW(p->items, p->capacity, p->count)) {
-        sn_free(k->data);
+    size_t more = p->all_floats < MOST_SPARE ? p->all_floats : MOST_SPARE;
+    if (floats > SN_MAX_TENSOR_BYTES / sizeof(float) - more) return false;
+    block *b = sn_calloc(1, sizeof *b);
+    float *data = b ? sn_malloc_aligned((floats + more) * sizeof(float)) : NULL;
+    if (!data) {
+        sn_free(b);
         return false;
     }
+    *b = (block){.next = p->blocks, .data = data, .floats = floats + more};
+    p->blocks = b;
+    p->all_floats += b->floats;
+    return true;
+}
+
+static float *new_floats(sn_packs *p, size_t floats)
+{
+    if (floats > SN_MAX_TENSOR_BYTES / sizeof(float)) return NULL;
+    size_t aligned = sn_align_up(floats, SN_ALIGNMENT / sizeof(float));
+    if (!p->blocks || aligned > p->blocks->floats - p->blocks->used) {
+        if (!add_block(p, aligned)) return NULL;
+    }
+    float *data = p->blocks->data + p->blocks->used;
+    p->blocks->used += aligned;
+    return data;
+}
+
+static bool insert(sn_packs *p, const pack *k)
+{
+    if (!SN_GROW(p->items, p->capacity, p->count)) return false;
     p->items[p->count++] = *k;
     return true;
 }
@@ -146,7 +176,7 @@ const float *sn_packs_direct(sn_packs *p, sn_value_id id, const sn_pack_form *fo
     const pack *found = find(p, id, form, NULL);
     const float *data = found ? found->data : NULL;
     if (!found) {
-        pack made = {.value = id, .form = *form, .data = new_floats(sn_pack_floats(p->kernels, form))};
+        pack made = {.value = id, .form = *form, .data = new_floats(p, sn_pack_floats(p->kernels, form))};
         if (made.data) sn_pack(p->kernels, form, constant->data, made.data, pool);
         if (made.data && insert(p, &made)) data = made.data;
     }
@@ -161,7 +191,7 @@ const float *sn_packs_derived(sn_packs *p, sn_value_id id, const float *direct, 
     const pack *found = find(p, id, NULL, make);
     const float *data = found ? found->data : NULL;
     if (!found) {
-        pack made = {.value = id, .maker = make, .data = new_floats(floats)};
+        pack made = {.value = id, .maker = make, .data = new_floats(p, floats)};
         if (made.data) make(context, direct, made.data);
         if (made.data && insert(p, &made)) data = made.data;
     }
@@ -235,11 +265,35 @@ static bool common_form(const sn_model *m, const sn_prepared_model *prepared, sn
 static sinter_status pack_value(sn_packs *p, sn_model *m, sn_value_id id, const sn_pack_form *form, sinter_pool *pool,
                                 sinter_error *err)
 {
-    pack made = {.value = id, .form = *form, .data = new_floats(sn_pack_floats(p->kernels, form))};
+    pack made = {.value = id, .form = *form, .data = new_floats(p, sn_pack_floats(p->kernels, form))};
     if (!made.data) return sn_no_memory(err, "packing the weights");
     pack_and_discard(p->kernels, form, m->values[id].constant, made.data, pool);
     if (!insert(p, &made)) return sn_no_memory(err, "packing the weights");
     return hollow_out(p, m, id, err);
+}
+
+static size_t count_floats(const sn_model *m, const sn_prepared_model *prepared, const sn_kernels *kernels)
+{
+    size_t total = 0;
+    for (sn_value_id id = 0; id < m->n_values; id++) {
+        sn_pack_form form;
+        if (!common_form(m, prepared, id, &form)) continue;
+        size_t floats = sn_pack_floats(kernels, &form);
+        if (floats == SIZE_MAX || !sn_size_add(total, floats + SN_ALIGNMENT, &total)) return SIZE_MAX;
+    }
+    return total;
+}
+
+static sinter_status pack_all(sn_packs *p, sn_model *m, const sn_prepared_model *prepared, sinter_pool *pool,
+                              sinter_error *err)
+{
+    size_t floats = count_floats(m, prepared, p->kernels);
+    if (floats > 0 && !add_block(p, floats)) return sn_no_memory(err, "packing the weights");
+    for (sn_value_id id = 0; id < m->n_values; id++) {
+        sn_pack_form form;
+        if (common_form(m, prepared, id, &form)) SN_TRY(pack_value(p, m, id, &form, pool, err));
+    }
+    return SINTER_OK;
 }
 
 sinter_status sn_packs_create(sn_model *m, const sn_prepared_model *prepared, const sn_kernels *kernels,
@@ -251,11 +305,7 @@ sinter_status sn_packs_create(sn_model *m, const sn_prepared_model *prepared, co
     p->kernels = kernels;
     p->m = m;
     p->hollow = sn_calloc(m->n_values, sizeof *p->hollow);
-    sinter_status status = p->hollow ? SINTER_OK : sn_no_memory(err, "packing the weights");
-    for (sn_value_id id = 0; status == SINTER_OK && id < m->n_values; id++) {
-        sn_pack_form form;
-        if (common_form(m, prepared, id, &form)) status = pack_value(p, m, id, &form, pool, err);
-    }
+    sinter_status status = p->hollow ? pack_all(p, m, prepared, pool, err) : sn_no_memory(err, "packing the weights");
     if (status != SINTER_OK) {
         sn_packs_free(p);
         return status;
@@ -267,7 +317,11 @@ sinter_status sn_packs_create(sn_model *m, const sn_prepared_model *prepared, co
 void sn_packs_free(sn_packs *p)
 {
     if (!p) return;
-    for (size_t i = 0; i < p->count; i++) sn_free(p->items[i].data);
+    for (block *b = p->blocks, *next; b; b = next) {
+        next = b->next;
+        sn_free(b->data);
+        sn_free(b);
+    }
     sn_free(p->items);
     sn_free(p->hollow);
     pthread_mutex_destroy(&p->lock);
