@@ -2,6 +2,7 @@
 #include "runtime/product.h"
 
 #define UNITS_PER_THREAD 4   /* so that who is done early can help */
+#define WORTH_FEWER      16  /* of the load: what is gained must be more to make fewer units */
 #define LEAST_UNITS      2   /* for each thread, where more would cost */
 #define TILES_PER_UNIT   4   /* of rows: a panel of weights is read once for so many */
 #define MANY_ROWS        196 /* from here on rows are split, below columns: 7x7 maps and fully connected layers */
@@ -24,7 +25,7 @@ size_t sn_balanced_step(size_t n, size_t least, size_t items, size_t threads)
         size_t step = sn_divide_up(n, sn_divide_up(threads * units, items));
         if (step < at_least_one(least)) continue;
         size_t load = sn_divide_up(items * sn_divide_up(n, step), threads) * step;
-        if (load < best_load) {
+        if (load < best_load - best_load / WORTH_FEWER) {
             best = step;
             best_load = load;
         }
