@@ -79,6 +79,7 @@ typedef struct sn_impl {
     const char *domain, *op_type;
     const char *name; /* as shown by `bench` */
     bool fuses;       /* takes any sn_fusion */
+    bool by_image;    /* output i along dimension 0 follows from i of the inputs that are no constants */
     bool streams;     /* its state begins with an sn_weight_stream */
     bool (*accepts)(const sn_impl_site *site, sn_impl_layouts *layouts);
     /* Returns the state in *state (from site->arena) and the scratch bytes that run needs. */

@@ -241,6 +241,7 @@ static void activation_run(const sn_impl_run *r)
     const sn_impl sn_impl_##row = {.domain = "",                                                                       \
                                    .op_type = operator,                                                                \
                                    .name = "activation",                                                               \
+                                   .by_image = true,                                                                   \
                                    .accepts = activation_accepts,                                                      \
                                    .prepare = activation_prepare,                                                      \
                                    .run = activation_run};
@@ -307,6 +308,7 @@ static void unary_run(const sn_impl_run *r)
     const sn_impl sn_impl_##row = {.domain = "",                                                                       \
                                    .op_type = operator,                                                                \
                                    .name = "unary",                                                                    \
+                                   .by_image = true,                                                                   \
                                    .accepts = unary_accepts,                                                           \
                                    .prepare = unary_prepare,                                                           \
                                    .run = unary_run};
@@ -426,6 +428,7 @@ static void binary_run(const sn_impl_run *r)
     const sn_impl sn_impl_##row = {.domain = "",                                                                       \
                                    .op_type = operator,                                                                \
                                    .name = "binary",                                                                   \
+                                   .by_image = true,                                                                   \
                                    .accepts = binary_accepts,                                                          \
                                    .prepare = binary_prepare,                                                          \
                                    .run = binary_run};
@@ -490,6 +493,7 @@ static void affine_run(const sn_impl_run *r)
 const sn_impl sn_impl_channel_affine = {.domain = "sinter",
                                         .op_type = "ChannelAffine",
                                         .name = "channel-affine",
+                                        .by_image = true,
                                         .accepts = affine_accepts,
                                         .prepare = affine_prepare,
                                         .run = affine_run};

@@ -184,24 +184,28 @@ static void global_average_run(const sn_impl_run *r)
 const sn_impl sn_impl_max_pool = {.domain = "",
                                   .op_type = "MaxPool",
                                   .name = "max-pool",
+                                  .by_image = true,
                                   .accepts = window_accepts,
                                   .prepare = window_prepare,
                                   .run = max_run};
 const sn_impl sn_impl_average_pool = {.domain = "",
                                       .op_type = "AveragePool",
                                       .name = "average-pool",
+                                      .by_image = true,
                                       .accepts = window_accepts,
                                       .prepare = window_prepare,
                                       .run = average_run};
 const sn_impl sn_impl_global_max_pool = {.domain = "",
                                          .op_type = "GlobalMaxPool",
                                          .name = "global-max",
+                                         .by_image = true,
                                          .accepts = global_accepts,
                                          .prepare = global_prepare,
                                          .run = global_max_run};
 const sn_impl sn_impl_global_average_pool = {.domain = "",
                                              .op_type = "GlobalAveragePool",
                                              .name = "global-average",
+                                             .by_image = true,
                                              .accepts = global_accepts,
                                              .prepare = global_prepare,
                                              .run = global_average_run};

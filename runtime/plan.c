@@ -1,5 +1,5 @@
 /* Building a plan: see plan.h. */
-#include "runtime/session.h"
+#include "runtime/by_image.h"
 
 #include "base/alloc.h"
 #include "base/size.h"
@@ -344,7 +344,8 @@ static sinter_status infer(builder *b, const sn_shape *shapes)
                                           : status;
 }
 
-static sinter_status build(builder *b, const sn_shape *shapes)
+/* Up to the steps that will run. */
+static sinter_status find_steps(builder *b, const sn_shape *shapes)
 {
     sn_plan *p = b->plan;
     p->shapes = sn_arena_copy(&p->arena, shapes, b->s->n_inputs * sizeof *shapes);
@@ -360,7 +361,13 @@ static sinter_status build(builder *b, const sn_shape *shapes)
     SN_TRY(sn_liveness_find(b->m, p->values, &b->facts.arena, &b->live, b->err));
     SN_TRY(plan_main(b));
     SN_TRY(plan_bodies(b));
-    SN_TRY(sn_plan_lower(b));
+    return sn_plan_lower(b);
+}
+
+/* Where the values of the steps are, and how long. */
+static sinter_status place_values(builder *b)
+{
+    sn_plan *p = b->plan;
     uint32_t *last;
     SN_TRY(find_last(b, &last));
     for (sn_graph_id g = 0; g < p->n_graphs; g++) SN_TRY(list_heap(b, g));
@@ -368,21 +375,61 @@ static sinter_status build(builder *b, const sn_shape *shapes)
     return sn_plan_memory(p, last, b->err);
 }
 
+static sinter_status begin(builder *b, const sn_session *s, sinter_error *err)
+{
+    *b = (builder){.s = s, .m = s->m, .err = err};
+    b->plan = sn_calloc(1, sizeof *b->plan);
+    if (!b->plan) return sn_no_memory(err, "planning a run");
+    atomic_init(&b->plan->references, 1);
+    b->plan->serial = atomic_fetch_add(&((sn_session *)s)->next_serial, 1) + 1;
+    return SINTER_OK;
+}
+
+/* Takes out the plan, or releases it after a failure. */
+static sinter_status end(builder *b, sinter_status status, sn_plan **out)
+{
+    sn_facts_free(&b->facts);
+    if (status != SINTER_OK) sn_plan_release(b->plan);
+    if (status == SINTER_OK) *out = b->plan;
+    return status;
+}
+
+static sinter_status cut_stage(builder *b, builder *image, const sn_shape *shapes, int64_t images)
+{
+    sn_shape *one = sn_arena_copy(&b->facts.arena, shapes, b->s->n_inputs * sizeof *shapes);
+    if (!one) return sn_no_memory(b->err, "planning a run");
+    for (size_t i = 0; i < b->s->n_inputs; i++) one[i].dims[0] = 1;
+    sinter_status status = find_steps(image, one);
+    /* A model that takes no single image is none of the batch's trouble. */
+    if (status != SINTER_OK) return status == SINTER_NO_MEMORY ? status : SINTER_OK;
+    size_t length = sn_stage_length(b, image, images);
+    if (length == 0) return SINTER_OK;
+    SN_TRY(sn_stage_cut(b, image, length, images));
+    return place_values(image);
+}
+
+/* Gives the plan of a batch its stage, when there is one that pays. */
+static sinter_status plan_stage(builder *b, const sn_shape *shapes)
+{
+    int64_t images = sn_batch_of(b->s, shapes);
+    if (images < 2 || b->s->reference) return SINTER_OK;
+    builder image;
+    sinter_error ignored;
+    SN_TRY(begin(&image, b->s, &ignored));
+    sinter_status status = cut_stage(b, &image, shapes, images);
+    sn_plan *plan; /* the stage's, which belongs to the batch's, or nobody's */
+    (void)end(&image, b->plan->stage.plan ? SINTER_OK : SINTER_FAILED, &plan);
+    return status == SINTER_OK ? status : sn_no_memory(b->err, "planning a run");
+}
+
 sinter_status sn_plan_build(const sn_session *s, const sn_shape *shapes, sn_plan **out, sinter_error *err)
 {
-    builder b = {.s = s, .m = s->m, .err = err};
-    b.plan = sn_calloc(1, sizeof *b.plan);
-    if (!b.plan) return sn_no_memory(err, "planning a run");
-    atomic_init(&b.plan->references, 1);
-    b.plan->serial = atomic_fetch_add(&((sn_session *)s)->next_serial, 1) + 1;
-    sinter_status status = build(&b, shapes);
-    sn_facts_free(&b.facts);
-    if (status != SINTER_OK) {
-        sn_plan_release(b.plan);
-        return status;
-    }
-    *out = b.plan;
-    return SINTER_OK;
+    builder b;
+    SN_TRY(begin(&b, s, err));
+    sinter_status status = find_steps(&b, shapes);
+    if (status == SINTER_OK) status = plan_stage(&b, shapes);
+    if (status == SINTER_OK) status = place_values(&b);
+    return end(&b, status, out);
 }
 
 sn_plan *sn_plan_retain(sn_plan *p)
@@ -395,6 +442,7 @@ void sn_plan_release(sn_plan *p)
 {
     if (!p || atomic_fetch_sub_explicit(&p->references, 1, memory_order_acq_rel) != 1) return;
     for (size_t i = 0; p->values && i < p->n_values; i++) sinter_value_release(p->values[i].constant);
+    sn_plan_release(p->stage.plan);
     sn_arena_free(&p->arena);
     sn_free(p);
 }

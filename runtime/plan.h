@@ -60,6 +60,14 @@ typedef struct sn_program {
     size_t n_heap;
 } sn_program;
 
+/* The first steps of a plan for a batch, image by image (by_image.h). */
+typedef struct sn_image_stage {
+    struct sn_plan *plan; /* for one image, of these steps alone; NULL: there is no stage */
+    size_t images;
+    const sn_value_id *crossing; /* what it leaves for the steps behind it; the same ids in both plans */
+    size_t n_crossing;
+} sn_image_stage;
+
 typedef struct sn_plan {
     atomic_uint references;
     uint64_t serial;       /* which plan a run state was last bound to */
@@ -72,6 +80,7 @@ typedef struct sn_plan {
     size_t arena_size;     /* bytes of values, after sharing */
     size_t unplanned_size; /* the same without sharing */
     size_t scratch_size;   /* of implementations */
+    sn_image_stage stage;  /* runs before the steps of the main graph */
     sn_arena arena;
 } sn_plan;
 

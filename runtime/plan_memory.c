@@ -134,6 +134,17 @@ static uint32_t shared_buffer(const buffers *b, const sn_step *step, size_t slot
     return step->flags & SN_OP_INPLACE ? dying_buffer(b, step) : SN_NONE;
 }
 
+/* What is there before the first step. */
+static void place_crossing(buffers *b)
+{
+    const sn_image_stage *stage = &b->plan->stage;
+    for (size_t i = 0; stage->plan && i < stage->n_crossing; i++) {
+        uint32_t buffer = (uint32_t)b->count++;
+        b->items[buffer] = (sn_interval){0, 0, b->plan->values[stage->crossing[i]].size, 0};
+        join(b, stage->crossing[i], buffer);
+    }
+}
+
 static void place_outputs(buffers *b, const sn_step *step)
 {
     for (size_t i = 0; i < step->n_out; i++) {
@@ -183,6 +194,7 @@ sinter_status sn_plan_memory(sn_plan *p, const uint32_t *last, sinter_error *err
     b.items = sn_calloc(n, sizeof *b.items);
     bool ok = b.of_value && b.items;
     const sn_program *main_program = &p->programs[0];
+    if (ok) place_crossing(&b);
     for (size_t i = 0; ok && i < main_program->n_steps; i++) {
         if (main_program->steps[i].planned) place_outputs(&b, &main_program->steps[i]);
     }

@@ -63,8 +63,8 @@ static void run_to_channels_last(const sn_impl_run *r)
 }
 
 static const sn_impl impls[] = {
-    [SN_LAYOUT_PLAIN] = {.name = "reorder", .run = run_to_plain},
-    [SN_LAYOUT_CHANNELS_LAST] = {.name = "reorder", .run = run_to_channels_last},
+    [SN_LAYOUT_PLAIN] = {.name = "reorder", .by_image = true, .run = run_to_plain},
+    [SN_LAYOUT_CHANNELS_LAST] = {.name = "reorder", .by_image = true, .run = run_to_channels_last},
 };
 
 const sn_impl *sn_reorder_impl(sn_layout to)

@@ -1,5 +1,5 @@
 /* sinter_session_run: check the inputs, borrow a run state, run the steps, hand out the outputs. */
-#include "runtime/state.h"
+#include "runtime/by_image.h"
 
 static sinter_status read_options(const sinter_run_options *given, sinter_run_options *o, sinter_error *err)
 {
@@ -77,7 +77,8 @@ static sinter_status run(sn_state *s, const sinter_value *const *inputs, sinter_
     set_inputs(s, inputs);
     SN_TRY(make_outputs(s));
     sn_pool_enter(s->session->pool);
-    sinter_status status = sn_run_program(s, &s->plan->programs[0]);
+    sinter_status status = s->plan->stage.plan ? sn_stage_run(s) : SINTER_OK;
+    if (status == SINTER_OK) status = sn_run_program(s, &s->plan->programs[0]);
     sn_pool_leave(s->session->pool);
     return status == SINTER_OK ? take_outputs(s, outputs, wanted) : status;
 }

@@ -252,7 +252,8 @@ void sinter_session_memory(const sinter_session *session, size_t *planned, size_
     for (size_t i = 0; i < s->n_plans; i++) {
         if (!latest || s->plans[i]->last_use > latest->last_use) latest = s->plans[i];
     }
-    if (planned) *planned = latest ? latest->arena_size : 0;
-    if (unplanned) *unplanned = latest ? latest->unplanned_size : 0;
+    const sn_plan *stage = latest ? latest->stage.plan : NULL;
+    if (planned) *planned = (latest ? latest->arena_size : 0) + (stage ? stage->arena_size : 0);
+    if (unplanned) *unplanned = (latest ? latest->unplanned_size : 0) + (stage ? stage->unplanned_size : 0);
     pthread_mutex_unlock(&s->lock);
 }

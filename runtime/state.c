@@ -223,6 +223,7 @@ static sn_state *create_state(sn_session *session)
 void sn_state_free(sn_state *s)
 {
     if (!s) return;
+    sn_state_free(s->of_image);
     while (s->scratch) pop_chunk(s);
     sn_free(s->buried);
     sn_free(s->values);
@@ -258,6 +259,20 @@ sinter_status sn_state_begin(sn_session *session, sn_state *idle, sn_plan *plan,
     }
     *out = s;
     return SINTER_OK;
+}
+
+sinter_status sn_state_for_images(sn_state *s, sn_state **out)
+{
+    if (!s->of_image) s->of_image = create_state(s->session);
+    if (!s->of_image) return sn_no_memory(s->err, "making a run state");
+    s->of_image->cancel = s->cancel;
+    *out = s->of_image;
+    return bind_to(s->of_image, s->plan->stage.plan, s->err);
+}
+
+void sn_state_release_images(sn_state *s)
+{
+    clear(s->of_image);
 }
 
 void sn_state_end(sn_session *session, sn_state *s)

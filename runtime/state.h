@@ -40,6 +40,7 @@ struct sn_state {
     size_t scratch_peak;       /* bytes that one chunk would have needed to do for all */
     sinter_value **buried;     /* values whose characters others may point at: released at the end of the run */
     size_t n_buried, buried_capacity;
+    sn_state *of_image; /* runs the stage of plans that have one */
     uint64_t random;
     const bool *cancel;
     sinter_error *err;
@@ -58,6 +59,10 @@ void sn_state_free(sn_state *s);
 void *sn_scratch_take(sn_state *s, size_t size); /* SN_ALIGNMENT-aligned; NULL when memory is out */
 sn_scratch_mark sn_scratch_get_mark(const sn_state *s);
 void sn_scratch_release(sn_state *s, sn_scratch_mark mark);
+
+/* A state bound to the stage of the state's plan, which the state keeps; to be released after the stage. */
+SINTER_CHECK sinter_status sn_state_for_images(sn_state *s, sn_state **out);
+void sn_state_release_images(sn_state *s);
 
 /* Puts a value into the table; takes over the reference. */
 void sn_state_own(sn_state *s, sn_value_id id, sinter_value *value);
