@@ -194,6 +194,11 @@ static sn_fused not_fused(const sn_node *node)
     return (sn_fused){.residual = SN_NONE, .bias = SN_NONE, .out = node->n_out > 0 ? node->out[0] : SN_NONE};
 }
 
+static bool is_output(const lowering *x, const sn_fused *f)
+{
+    return f->out != SN_NONE && x->b->live.is_output[f->out];
+}
+
 static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
 {
     sn_plan_builder *b = x->b;
@@ -219,6 +224,7 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
                              .out = out,
                              .in_layout = now,
                              .fusion = c->fused.fusion,
+                             .plain_out = is_output(x, &c->fused),
                              .threads = sn_pool_width(b->s->pool),
                              .kernels = b->s->kernels,
                              .packs = b->s->packs,
@@ -228,6 +234,7 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
     if (!c->impl && c->fused.n_nodes > 0) { /* a node that nobody does with what follows may still be done alone */
         c->fused = not_fused(node);
         c->site.fusion = c->fused.fusion;
+        c->site.plain_out = is_output(x, &c->fused);
         c->impl = sn_impl_find(&c->site, &c->layouts);
     }
     return SINTER_OK;

@@ -31,5 +31,6 @@ void bench_pooling(const bench *b);
 void bench_layout(const bench *b);
 void bench_winograd(const bench *b);
 void bench_norm(const bench *b);
+void bench_planar(const bench *b);
 
 #endif

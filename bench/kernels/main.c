@@ -140,7 +140,7 @@ static double measure_bandwidth(void)
 /* ---------------------------------------------------------------------------------------------------- main */
 
 static void (*const families[])(const bench *) = {bench_gemm,   bench_winograd,    bench_depthwise, bench_pooling,
-                                                  bench_layout, bench_elementwise, bench_norm};
+                                                  bench_layout, bench_elementwise, bench_norm,      bench_planar};
 
 int main(int argc, char **argv)
 {

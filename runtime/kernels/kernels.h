@@ -14,11 +14,13 @@
 #include "runtime/kernels/gemm.h"
 #include "runtime/kernels/layout.h"
 #include "runtime/kernels/norm.h"
+#include "runtime/kernels/planar.h"
 #include "runtime/kernels/pooling.h"
 #include "runtime/kernels/winograd.h"
 
 /* Each family is a header of this folder with the type sn_<family>_kernels, and a source. */
-#define SN_KERNEL_FAMILIES(X) X(activation) X(depthwise) X(elementwise) X(gemm) X(layout) X(norm) X(pooling) X(winograd)
+#define SN_KERNEL_FAMILIES(X)                                                                                          \
+    X(activation) X(depthwise) X(elementwise) X(gemm) X(layout) X(norm) X(planar) X(pooling) X(winograd)
 
 typedef struct sn_kernels {
     const char *isa;

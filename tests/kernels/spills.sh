@@ -47,9 +47,11 @@ AWK
 
 failures=0
 for isa in avx2 avx512; do
-    object=$build/CMakeFiles/sinter_kernels_$isa.dir/runtime/kernels/gemm.c.o
-    [ -e "$object" ] || continue # not an x86 build
-    echo "$isa:"
-    objdump -d --no-show-raw-insn "$object" | awk "$find_spills" || failures=$((failures + 1))
+    for family in gemm planar; do
+        object=$build/CMakeFiles/sinter_kernels_$isa.dir/runtime/kernels/$family.c.o
+        [ -e "$object" ] || continue # not an x86 build
+        echo "$family, $isa:"
+        objdump -d --no-show-raw-insn "$object" | awk "$find_spills" || failures=$((failures + 1))
+    done
 done
 [ "$failures" = 0 ]
