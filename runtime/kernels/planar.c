@@ -2,16 +2,14 @@
  * planar.c - see planar.h for the formula.
  *
  * The rows of the image under a strip of output rows are copied with zeros around them, so that no tap needs to know of
- * borders: an output row is then, for each channel and tap, the row of the copy that begins at a fixed offset from its
- * own place. A tile is a few output channels times a few vectors of positions; its sums stay in registers while a
- * weight after the other is broadcast and multiplied with the positions that it meets. Vectors may reach beyond a row;
- * what they read there is never stored.
- *
- * Rows that do not fill their vectors would waste much of narrow images. There the copy has a plane for every tap along
- * the width, shifted by it and as wide as the output: then all rows of the output are one.
+ * borders: for each channel and tap, an output reads what lies at a fixed offset from where its first tap reads. A tile
+ * is a few output channels times a few vectors of positions, each in some row of the strip; its sums stay in registers
+ * while one weight after the other is broadcast and multiplied with the positions that it meets. The last vector of a
+ * row may reach beyond it; what it reads there is never stored.
  */
 #include "runtime/kernels/isa.h"
 #include "runtime/kernels/kernels.h"
+#include <stdbool.h>
 
 extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
 
@@ -39,64 +37,59 @@ static size_t ceil_div(size_t a, size_t b)
 /* ---------------------------------------------------------------------------------------------------- tiles */
 
 typedef struct tile_args {
-    const float *x; /* of the first position */
+    const float *x[MOST_VECTORS]; /* where the vectors' positions have their first tap */
+    size_t at[MOST_VECTORS];      /* of the vectors, in a channel of the output */
+    size_t n[MOST_VECTORS];       /* positions of the vectors that exist */
     const ptrdiff_t *offsets;
     size_t k;
     const float *weights; /* [k][channels] */
     float *y;
     size_t y_channel; /* floats from one channel to the next, of the residual too */
-    size_t columns;   /* positions that exist: only the last vector may be cut */
     const float *bias, *residual;
     bool clamp;
     float lo, hi;
 } tile_args;
 
-/* What is left to do with the sums of the vector of positions that begins at `at`; `columns` of them exist. */
-KERNEL_INLINE void finish(const tile_args *t, const size_t channels, const size_t at, const bool whole,
-                          const size_t columns, vf *sums)
+/* What is left to do with the sums of vector v. */
+KERNEL_INLINE void finish(const tile_args *t, const size_t channels, const size_t v, vf *sums)
 {
+    const size_t n = t->n[v];
     if (t->bias) {
         UNROLL
         for (size_t i = 0; i < channels; i++) sums[i] += vf_splat(t->bias[i]);
     }
     if (t->residual) {
-        const float *residual = t->residual + at;
+        const float *residual = t->residual + t->at[v];
         UNROLL
-        for (size_t i = 0; i < channels; i++, residual += t->y_channel) {
-            sums[i] += whole ? vf_load(residual) : vf_load_part(residual, columns);
-        }
+        for (size_t i = 0; i < channels; i++, residual += t->y_channel) sums[i] += vf_load_some(residual, n);
     }
     if (t->clamp) {
         const vf lo = vf_splat(t->lo), hi = vf_splat(t->hi);
         UNROLL
         for (size_t i = 0; i < channels; i++) sums[i] = vf_clamp(sums[i], lo, hi);
     }
-    float *y = t->y + at;
+    float *y = t->y + t->at[v];
     UNROLL
-    for (size_t i = 0; i < channels; i++, y += t->y_channel) {
-        if (whole) {
-            vf_store(y, sums[i]);
-        } else {
-            vf_store_part(y, sums[i], columns);
-        }
-    }
+    for (size_t i = 0; i < channels; i++, y += t->y_channel) vf_store_some(y, sums[i], n);
 }
 
 KERNEL_INLINE void tile(const tile_args *t, const size_t channels, const size_t vectors)
 {
     vf sums[MOST_CHANNELS * MOST_VECTORS];
+    const float *x[MOST_VECTORS];
     UNROLL
     for (size_t v = 0; v < vectors; v++) {
+        x[v] = t->x[v];
         UNROLL
         for (size_t i = 0; i < channels; i++) sums[v * channels + i] = (vf){0};
     }
-    const float *x = t->x, *weights = t->weights;
+    const float *weights = t->weights;
     const ptrdiff_t *offset = t->offsets, *end = offset + t->k;
     for (; offset < end; offset++, weights += channels) {
-        const float *from = x + *offset;
+        const ptrdiff_t from = *offset;
         vf in[MOST_VECTORS];
         UNROLL
-        for (size_t v = 0; v < vectors; v++) in[v] = vf_load(from + v * VL);
+        for (size_t v = 0; v < vectors; v++) in[v] = vf_load(x[v] + from);
         UNROLL
         for (size_t i = 0; i < channels; i++) {
             const vf w = vf_splat(weights[i]);
@@ -104,17 +97,12 @@ KERNEL_INLINE void tile(const tile_args *t, const size_t channels, const size_t 
             for (size_t v = 0; v < vectors; v++) sums[v * channels + i] = vf_fma(in[v], w, sums[v * channels + i]);
         }
     }
-    const bool whole = t->columns == vectors * VL;
     UNROLL
     for (size_t v = 0; v < vectors; v++) {
         vf column[MOST_CHANNELS]; /* of its own, as in gemm_tile.h */
         UNROLL
         for (size_t i = 0; i < channels; i++) column[i] = sums[v * channels + i];
-        if (v + 1 < vectors || whole) {
-            finish(t, channels, v * VL, true, VL, column);
-        } else {
-            finish(t, channels, v * VL, false, t->columns - v * VL, column);
-        }
+        finish(t, channels, v, column);
     }
 }
 
@@ -143,22 +131,6 @@ typedef struct tile_body {
 /* [channels - 1], the widest first */
 static const tile_body bodies[MOST_CHANNELS][3] = {TILES(TILE_BODIES)};
 
-/* `length` positions that lie next to each other in the copy and in the output. */
-static void run_positions(tile_args t, size_t channels, size_t length)
-{
-    const tile_body *body = bodies[channels - 1];
-    for (size_t left = ceil_div(length, VL); left > 0;) {
-        while (body->vectors > left) body++;
-        t.columns = least(length, body->vectors * VL);
-        body->run(&t);
-        left -= body->vectors;
-        length -= t.columns;
-        t.x += t.columns;
-        t.y += t.columns;
-        if (t.residual) t.residual += t.columns;
-    }
-}
-
 /* ---------------------------------------------------------------------------------------------------- the copy */
 
 /* Rows of the image under so many output rows. */
@@ -167,37 +139,24 @@ static size_t rows_under(const sn_image_window *w, size_t rows)
     return (rows - 1) * (size_t)w->stride[1] + (size_t)((w->kernel[1] - 1) * w->dilation[1]) + 1;
 }
 
-/* Do shifted planes cost less than the lanes that rows leave empty? Copying a vector takes about as long as two
- * multiplications. */
-static bool shifting_pays(const sn_planar *p)
-{
-    const sn_image_window *w = p->window;
-    if (w->stride[1] != 1) return false;
-    const size_t width = (size_t)w->out[2], height = (size_t)w->out[1], sums = p->out * (size_t)w->kernel[1];
-    const size_t joined = ceil_div(width * height, VL), apart = ceil_div(width, VL) * height;
-    return joined * (sums + 2 * (size_t)(w->kernel[2] - 1)) < apart * sums;
-}
-
 static void settle(sn_planar *p, ptrdiff_t *offsets)
 {
     const sn_image_window *w = p->window;
-    const size_t height = (size_t)w->out[1], width_taps = (size_t)w->kernel[2];
+    const size_t height = (size_t)w->out[1], planes = p->in * (size_t)w->kernel[0];
     sn_planar_copy *c = &p->copy;
-    c->shifted = shifting_pays(p);
-    c->pitch = (size_t)w->out[2] + (c->shifted ? 0 : (width_taps - 1) * (size_t)w->dilation[2]);
-    const size_t shifts = c->shifted ? width_taps : 1, planes = p->in * (size_t)w->kernel[0] * shifts;
+    c->pitch = (size_t)(w->out[2] + (w->kernel[2] - 1) * w->dilation[2]);
     size_t strips = 1;
     while (strips < height && planes * c->pitch * rows_under(w, ceil_div(height, strips)) > STRIP_FLOATS) strips++;
     c->strip = height > 0 ? ceil_div(height, strips) : 1;
     c->rows = rows_under(w, c->strip);
-    c->floats = planes * c->pitch * c->rows + VL;
+    c->plane = c->pitch * c->rows;
+    c->floats = planes * c->plane + VL;
 
-    const ptrdiff_t plane = (ptrdiff_t)(c->pitch * c->rows);
     p->offsets = offsets;
-    for (size_t slice = 0; slice < p->in * (size_t)w->kernel[0]; slice++) {
+    for (size_t plane = 0; plane < planes; plane++) {
         for (ptrdiff_t h = 0; h < w->kernel[1]; h++) {
-            const ptrdiff_t row = (ptrdiff_t)(slice * shifts) * plane + h * w->dilation[1] * (ptrdiff_t)c->pitch;
-            for (ptrdiff_t t = 0; t < w->kernel[2]; t++) *offsets++ = row + t * (c->shifted ? plane : w->dilation[2]);
+            const ptrdiff_t row = (ptrdiff_t)(plane * c->plane) + h * w->dilation[1] * (ptrdiff_t)c->pitch;
+            for (ptrdiff_t t = 0; t < w->kernel[2]; t++) *offsets++ = row + t * w->dilation[2];
         }
     }
 }
@@ -220,22 +179,6 @@ static sn_taps inside(ptrdiff_t first, size_t extent, ptrdiff_t in)
     return (sn_taps){begin, end > begin ? end : begin};
 }
 
-/* All shifts of one slice of the image. */
-static void copy_slice(const sn_planar *p, const float *x, ptrdiff_t first_row, sn_taps rows, float *y)
-{
-    const sn_image_window *w = p->window;
-    const sn_planar_copy *c = &p->copy;
-    const ptrdiff_t shifts = c->shifted ? w->kernel[2] : 1;
-    for (ptrdiff_t s = 0; s < shifts; s++, y += c->rows * c->pitch) {
-        const ptrdiff_t first = s * w->dilation[2] - w->pad[2];
-        const sn_taps columns = inside(first, c->pitch, w->in[2]);
-        if (columns.begin == columns.end || rows.begin == rows.end) continue;
-        copy_rows(x + (first_row + rows.begin) * w->pitch[1] + first + columns.begin, (size_t)w->pitch[1],
-                  y + (size_t)rows.begin * c->pitch + columns.begin, c->pitch, (size_t)(rows.end - rows.begin),
-                  (size_t)(columns.end - columns.begin));
-    }
-}
-
 typedef struct strip {
     size_t image;
     ptrdiff_t depth, height; /* of the first output row */
@@ -245,19 +188,47 @@ typedef struct strip {
 static void make_copy(const sn_planar *p, const strip *s, float *copy)
 {
     const sn_image_window *w = p->window;
-    const ptrdiff_t first_row = sn_window_position(w, 1, s->height, 0), shifts = p->copy.shifted ? w->kernel[2] : 1;
-    const sn_taps rows = inside(first_row, rows_under(w, s->rows), w->in[1]);
+    const size_t pitch = p->copy.pitch;
+    const ptrdiff_t height = sn_window_position(w, 1, s->height, 0);
+    const sn_taps rows = inside(height, rows_under(w, s->rows), w->in[1]),
+                  columns = inside(-w->pad[2], pitch, w->in[2]);
     const float *x = p->x + (ptrdiff_t)(s->image * p->in) * w->image;
     memset(copy, 0, p->copy.floats * sizeof *copy);
+    if (columns.begin == columns.end || rows.begin == rows.end) return;
+    const ptrdiff_t from = (height + rows.begin) * w->pitch[1] + columns.begin - w->pad[2];
+    copy += (size_t)rows.begin * pitch + (size_t)columns.begin;
     for (size_t c = 0; c < p->in; c++, x += w->image) {
-        for (ptrdiff_t t = 0; t < w->kernel[0]; t++, copy += (size_t)shifts * p->copy.rows * p->copy.pitch) {
+        for (ptrdiff_t t = 0; t < w->kernel[0]; t++, copy += p->copy.plane) {
             const ptrdiff_t depth = sn_window_position(w, 0, s->depth, t);
-            if (depth >= 0 && depth < w->in[0]) copy_slice(p, x + depth * w->pitch[0], first_row, rows, copy);
+            if (depth < 0 || depth >= w->in[0]) continue;
+            copy_rows(x + depth * w->pitch[0] + from, (size_t)w->pitch[1], copy, pitch, (size_t)(rows.end - rows.begin),
+                      (size_t)(columns.end - columns.begin));
         }
     }
 }
 
 /* ---------------------------------------------------------------------------------------------------- strips */
+
+/* Where the next vector of a strip is. */
+typedef struct place {
+    const float *x; /* of its row */
+    size_t x_row, width;
+    size_t at, column; /* in a channel of the output, in its row */
+} place;
+
+static void list_vectors(tile_args *t, size_t vectors, place *next)
+{
+    for (size_t v = 0; v < vectors; v++) {
+        t->x[v] = next->x + next->column;
+        t->at[v] = next->at;
+        t->n[v] = least(next->width - next->column, VL);
+        next->at += t->n[v];
+        next->column += VL;
+        if (next->column < next->width) continue;
+        next->column = 0;
+        next->x += next->x_row;
+    }
+}
 
 static size_t block_end(size_t out, size_t begin)
 {
@@ -268,32 +239,32 @@ static size_t block_end(size_t out, size_t begin)
 static void run_strip(const sn_planar *p, const strip *s, float *copy)
 {
     const sn_image_window *w = p->window;
-    const size_t width = (size_t)w->out[2], positions = s->rows * width;
-    const size_t channel = (size_t)(w->out[0] * w->out[1]) * width,
-                 k = p->in * (size_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
+    const size_t width = (size_t)w->out[2], channel = (size_t)(w->out[0] * w->out[1]) * width;
     const size_t first = (size_t)(s->depth * w->out[1] + s->height) * width;
-    const size_t length = p->copy.shifted ? positions : width, step = (size_t)w->stride[1] * p->copy.pitch;
     const sn_activation *a = &p->activation;
+    tile_args t = {.offsets = p->offsets,
+                   .k = p->in * (size_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]),
+                   .y_channel = channel,
+                   .clamp = a->kind == SN_ACT_CLAMP,
+                   .lo = a->alpha,
+                   .hi = a->beta};
     make_copy(p, s, copy);
     for (size_t m = 0, end; m < p->out; m = end) {
         end = block_end(p->out, m);
-        const size_t at = (s->image * p->out + m) * channel + first;
-        for (size_t done = 0, i = 0; done < positions; done += length, i++) {
-            const tile_args t = {.x = copy + i * step,
-                                 .offsets = p->offsets,
-                                 .k = k,
-                                 .weights = p->weights + m * k,
-                                 .y = p->y + at + done,
-                                 .y_channel = channel,
-                                 .bias = p->bias ? p->bias + m : NULL,
-                                 .residual = p->residual ? p->residual + at + done : NULL,
-                                 .clamp = a->kind == SN_ACT_CLAMP,
-                                 .lo = a->alpha,
-                                 .hi = a->beta};
-            run_positions(t, end - m, length);
+        const size_t block = (s->image * p->out + m) * channel;
+        t.weights = p->weights + m * t.k;
+        t.y = p->y + block;
+        t.bias = p->bias ? p->bias + m : NULL;
+        t.residual = p->residual ? p->residual + block : NULL;
+        place next = {.x = copy, .x_row = (size_t)w->stride[1] * p->copy.pitch, .width = width, .at = first};
+        const tile_body *body = bodies[end - m - 1];
+        for (size_t left = s->rows * ceil_div(width, VL); left > 0; left -= body->vectors) {
+            while (body->vectors > left) body++;
+            list_vectors(&t, body->vectors, &next);
+            body->run(&t);
         }
         if (a->kind != SN_ACT_NONE && a->kind != SN_ACT_CLAMP)
-            SN_FOR_ISA(sn_activation).apply(a, p->y + at, end - m, positions, channel);
+            SN_FOR_ISA(sn_activation).apply(a, t.y + first, end - m, s->rows * width, channel);
     }
 }
 

@@ -14,13 +14,12 @@
 
 #include "runtime/kernels/activation.h"
 #include "runtime/kernels/window.h"
-#include <stdbool.h>
 
 /* How the zero-padded copy of a strip of rows lies, which the sums are read from. */
 typedef struct sn_planar_copy {
-    bool shifted;       /* a plane for each tap along the width, of the output's width: output rows run on as one */
     size_t strip;       /* output rows that a copy serves */
     size_t pitch, rows; /* of a plane */
+    size_t plane;       /* pitch * rows */
     size_t floats;      /* of all planes, and what vectors reach beyond them */
 } sn_planar_copy;
 
