@@ -7,18 +7,18 @@
 
 #include "base/size.h"
 
-/* With more of either, vectors of channels are full, and their products gain more than two reorderings cost. */
-#define MOST_IN      15
-#define MOST_OUT     32
-#define MOST_WEIGHTS ((size_t)16 << 10) /* of a plan: what the first cache holds */
-#define MOST_COPY    ((size_t)1 << 19)  /* floats, of a single row of the output */
+#define FEW_CHANNELS 16   /* with as many in and out, Winograd and the product gain more than two reorderings cost */
+#define LANES        16   /* of the widest vector */
+#define MOST_TERMS   1024 /* of a sum, which is not blocked */
+#define MOST_WEIGHTS ((size_t)1 << 15) /* of a plan's own: they stay in the second cache */
+#define MOST_COPY    ((size_t)1 << 19) /* floats, of a single row of the output */
 
 typedef struct planar_state {
     sn_planar planar;
     sn_image_window window;
     const sn_kernels *kernels;
     bool has_bias, residual;
-    size_t weights;        /* how many */
+    size_t terms;          /* of a sum: weights of an output channel */
     size_t weights_floats; /* of scratch, to pack them in each run */
     size_t copy_floats;    /* of scratch, for a worker */
     size_t rows, grain;
@@ -29,17 +29,21 @@ static size_t taps_of(const sn_image_window *w)
     return (size_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
 }
 
-/* The copy for one row of the output, with a plane for each tap along the width, fits its limit. */
+/* The copy for one row of the output fits its limit. */
 static bool copy_fits(const sn_image_window *w, size_t channels)
 {
-    size_t rows, columns, floats = channels;
-    for (int i = 0; i < SN_WINDOW_AXES; i += 2) {
-        if (!sn_size_mul(floats, (size_t)w->kernel[i], &floats)) return false;
-    }
-    return sn_size_mul((size_t)(w->kernel[1] - 1), (size_t)w->dilation[1], &rows) && sn_size_add(rows, 1, &rows) &&
-           sn_size_mul((size_t)(w->kernel[2] - 1), (size_t)w->dilation[2], &columns) &&
-           sn_size_add(columns, (size_t)w->out[2], &columns) && sn_size_mul(floats, rows, &floats) &&
+    const size_t rows = (size_t)((w->kernel[1] - 1) * w->dilation[1] + 1);
+    const size_t columns = (size_t)((w->kernel[2] - 1) * w->dilation[2] + w->out[2]);
+    size_t floats;
+    return sn_size_mul(channels, (size_t)w->kernel[0], &floats) && sn_size_mul(floats, rows, &floats) &&
            sn_size_mul(floats, columns, &floats) && floats <= MOST_COPY;
+}
+
+/* Vectors of positions and vectors of channels are both filled up. The former may take somewhat more of them: the
+ * latter come with reorderings. */
+static bool fills_vectors(size_t width, size_t out)
+{
+    return 2 * sn_round_up(width, LANES) * out <= 3 * sn_round_up(out, LANES) * width;
 }
 
 static bool planar_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
@@ -47,15 +51,17 @@ static bool planar_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
     sn_conv_sizes sizes;
     (void)layouts; /* plain */
     if (!site->plain_out || site->in_layout[0] != SN_LAYOUT_PLAIN || !sn_conv_site(site, &sizes)) return false;
-    if (sizes.group != 1 || sizes.in_channels > MOST_IN || sizes.out_channels > MOST_OUT) return false;
+    const size_t in = (size_t)sizes.in_channels, out = (size_t)sizes.out_channels;
+    if (sizes.group != 1 || (in >= FEW_CHANNELS && out >= FEW_CHANNELS)) return false;
     const sn_image_window w = sn_conv_window(&sizes, 1);
-    return w.stride[2] == 1 && copy_fits(&w, (size_t)sizes.in_channels) &&
-           (size_t)sizes.out_channels * (size_t)sizes.in_channels * taps_of(&w) <= MOST_WEIGHTS;
+    if (w.stride[2] != 1 || !copy_fits(&w, in) || !fills_vectors((size_t)w.out[2], out)) return false;
+    const size_t terms = in * taps_of(&w);
+    return terms <= MOST_TERMS && out <= MOST_WEIGHTS / (terms > 0 ? terms : 1);
 }
 
 static void pack(const planar_state *s, const void *weights, float *to)
 {
-    s->kernels->planar->pack(weights, s->planar.out, s->weights / (s->planar.out > 0 ? s->planar.out : 1), to);
+    s->kernels->planar->pack(weights, s->planar.out, s->terms, to);
 }
 
 /* They are few: each plan has its own. */
@@ -63,10 +69,10 @@ static sinter_status settle_weights(planar_state *s, const sn_impl_site *site, s
 {
     const sinter_value *constant = sn_site_weights(site);
     if (!constant) {
-        s->weights_floats = sn_aligned_floats(s->weights);
+        s->weights_floats = sn_aligned_floats(s->planar.out * s->terms);
         return SINTER_OK;
     }
-    float *packed = SN_ARENA_ARRAY(site->arena, float, s->weights);
+    float *packed = SN_ARENA_ARRAY(site->arena, float, s->planar.out * s->terms);
     if (!packed) return sn_no_memory(err, "packing the weights");
     s->planar.weights = packed;
     if (!sn_packs_is_hollow(site->packs, site->in_id[1])) {
@@ -88,17 +94,16 @@ static sinter_status planar_prepare(const sn_impl_site *site, void **state, size
     const size_t in = (size_t)sizes.in_channels, out = (size_t)sizes.out_channels;
     s->kernels = site->kernels;
     s->window = sn_conv_window(&sizes, 1);
-    const size_t k = in * taps_of(&s->window);
-    ptrdiff_t *offsets = SN_ARENA_ARRAY(site->arena, ptrdiff_t, k);
+    s->terms = in * taps_of(&s->window);
+    ptrdiff_t *offsets = SN_ARENA_ARRAY(site->arena, ptrdiff_t, s->terms);
     if (!offsets) return sn_no_memory(err, "preparing a convolution");
     s->planar = (sn_planar){.window = &s->window, .in = in, .out = out, .activation = site->fusion.activation};
     s->kernels->planar->settle(&s->planar, offsets);
-    s->weights = out * k;
     s->residual = site->fusion.residual;
     s->has_bias = sn_site_has(site, 2);
     SN_TRY(settle_weights(s, site, err));
     s->rows = (size_t)(sizes.batch * s->window.out[0] * s->window.out[1]);
-    const size_t row_work = (size_t)s->window.out[2] * s->weights;
+    const size_t row_work = (size_t)s->window.out[2] * out * s->terms;
     /* A range copies the rows that its neighbours share with it. */
     s->grain = (size_t)s->window.kernel[1] + SN_SERIAL_FLOPS / 2 / (row_work > 0 ? row_work : 1);
     s->copy_floats = sn_aligned_floats(s->planar.copy.floats);

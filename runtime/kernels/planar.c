@@ -145,9 +145,9 @@ static void settle(sn_planar *p, ptrdiff_t *offsets)
     const size_t height = (size_t)w->out[1], planes = p->in * (size_t)w->kernel[0];
     sn_planar_copy *c = &p->copy;
     c->pitch = (size_t)(w->out[2] + (w->kernel[2] - 1) * w->dilation[2]);
-    size_t strips = 1;
-    while (strips < height && planes * c->pitch * rows_under(w, ceil_div(height, strips)) > STRIP_FLOATS) strips++;
-    c->strip = height > 0 ? ceil_div(height, strips) : 1;
+    const size_t fit = STRIP_FLOATS / (planes * c->pitch + 1), reach = rows_under(w, 1);
+    const size_t most = fit > reach ? (fit - reach) / (size_t)w->stride[1] + 1 : 1;
+    c->strip = height > 0 ? ceil_div(height, ceil_div(height, most)) : 1;
     c->rows = rows_under(w, c->strip);
     c->plane = c->pitch * c->rows;
     c->floats = planes * c->plane + VL;
