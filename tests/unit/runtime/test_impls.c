@@ -24,6 +24,7 @@ typedef struct conv_case {
     int64_t pads[6];                /* begins of all axes, then ends */
     const char *auto_pad;
     bool no_bias;
+    bool inside; /* not an output of the model, which few channels would be computed plain for: test_impl_planar.c */
 } conv_case;
 
 typedef struct conv_model {
@@ -77,7 +78,7 @@ static sn_model *build_conv(const void *context)
     }
     attr_int(m, "group", group);
     window_attrs(m, axes, c->kernel, c->stride, c->dilation, c->pads, c->auto_pad);
-    output(m, y);
+    output(m, c->inside ? op(m, "Neg", IDS(y)) : y);
     return m;
 }
 
@@ -96,29 +97,30 @@ static const conv_case conv_cases[] = {
     {"winograd", 48, 130, .size = {7, 8}, SAME_3x3},
     /* what Winograd refuses: too few tiles, channels, or another window */
     {"conv", 16, 16, .size = {6, 6}, SAME_3x3},
-    {"conv", 16, 15, .size = {14, 14}, SAME_3x3},
+    {"conv", 16, 15, .size = {14, 14}, SAME_3x3, .inside = true},
     {"conv", 16, 16, .size = {15, 14}, SAME_3x3, .stride = {2, 2}},
     {"conv", 16, 16, .size = {15, 14}, SAME_3x3, .dilation = {2, 1}},
     {"conv", 32, 32, 2, .size = {14, 14}, SAME_3x3},
     /* few channels */
     {"conv-few-channels", 3, 16, .size = {33, 30}, .kernel = {7, 7}, .stride = {2, 2}, .pads = {3, 3, 3, 3}},
-    {"conv-few-channels", 1, 6, .size = {12, 12}, .kernel = {5, 5}},
-    {"conv-few-channels", 15, 17, .size = {14, 14}, SAME_3x3},
+    {"conv-few-channels", 1, 6, .size = {12, 12}, .kernel = {5, 5}, .inside = true},
+    {"conv-few-channels", 15, 17, .size = {14, 14}, SAME_3x3, .inside = true},
     {"conv-few-channels", 3, 5, .size = {9, 11}, .kernel = {4, 2}, .stride = {3, 2}, .pads = {0, 1, 2, 3}},
-    {"conv-few-channels", 4, 8, .size = {11, 9}, .kernel = {3, 3}, .dilation = {3, 1}, .pads = {2, 0, 1, 1}},
-    {"conv-few-channels", 2, 3, .size = {23}, .kernel = {5}, .pads = {2, 1}},
-    {"conv-few-channels", 3, 4, .size = {5, 6, 7}, .kernel = {2, 3, 3}, .pads = {1, 0, 1, 0, 1, 2}},
+    {"conv-few-channels", 4, 8, .size = {11, 9}, .kernel = {3, 3}, .dilation = {3, 1}, .pads = {2, 0, 1, 1},
+     .inside = true},
+    {"conv-few-channels", 2, 3, .size = {23}, .kernel = {5}, .pads = {2, 1}, .inside = true},
+    {"conv-few-channels", 3, 4, .size = {5, 6, 7}, .kernel = {2, 3, 3}, .pads = {1, 0, 1, 0, 1, 2}, .inside = true},
     {"conv-few-channels", 3, 8, .size = {13, 13}, .kernel = {2, 2}, .stride = {5, 4}, .auto_pad = "SAME_LOWER"},
-    {"conv-few-channels", 3, 8, .size = {64, 64}, .kernel = {3, 3}, .pads = {1, 1, 1, 1}},
-    {"conv", 3, 8, .size = {9, 9}, .kernel = {3, 1}, .pads = {1, 0, 1, 0}},
+    {"conv-few-channels", 3, 8, .size = {64, 64}, .kernel = {3, 3}, .pads = {1, 1, 1, 1}, .inside = true},
+    {"conv", 3, 8, .size = {9, 9}, .kernel = {3, 1}, .pads = {1, 0, 1, 0}, .inside = true},
     {"conv", 3, 8, .size = {9, 9}, .kernel = {3, 3}, .dilation = {1, 2}},
     /* in general: plain products, strides, sizes around the register tiles, rows that are split over threads */
     {"conv", 16, 24, .size = {31}, .kernel = {5}, .pads = {2, 2}},
-    {"conv", 40, 7, .size = {30}, .kernel = {1}},
+    {"conv", 40, 7, .size = {30}, .kernel = {1}, .inside = true},
     {"conv", 16, 5, .size = {29}, .kernel = {4}, .stride = {3}, .dilation = {2}, .pads = {5, 0}},
     {"conv", 8, 16, .size = {10, 9}, .kernel = {1, 1}},
     {"conv", 64, 130, .size = {28, 28}, .kernel = {1, 1}},
-    {"conv", 20, 1, .size = {5, 5}, .kernel = {1, 1}, .no_bias = true},
+    {"conv", 20, 1, .size = {5, 5}, .kernel = {1, 1}, .no_bias = true, .inside = true},
     {"conv", 20, 12, .size = {9, 8}, .kernel = {1, 1}, .stride = {2, 2}},
     {"conv", 20, 12, .size = {5, 6}, .kernel = {1, 1}, .pads = {1, 0, 2, 1}},
     {"conv", 20, 33, .size = {12, 13}, .kernel = {5, 3}, .stride = {2, 1}, .pads = {2, 1, 0, 3}},
@@ -157,7 +159,7 @@ static void test_conv(void **state)
             const char *impl = computed && strcmp(c->impl, "winograd") == 0 ? "conv" : c->impl;
             snprintf(label, sizeof label, "Conv %zu (%s, %s weights)", i, c->impl, computed ? "computed" : "constant");
             check_model(build_conv, &(conv_model){c, computed},
-                        IMPLS("%sConv=%s", computed ? "Mul=binary " : "", impl));
+                        IMPLS("%sConv=%s%s", computed ? "Mul=binary " : "", impl, c->inside ? " Neg=unary" : ""));
         }
     }
 }
@@ -1142,7 +1144,7 @@ static sn_model *batch_norm(const void *unused)
     return m;
 }
 
-/* "%" stands for the convolution's implementation. */
+/* "%" stands for the convolution's implementation; "#" for that of one from plain to plain. */
 static const struct {
     model_builder build;
     const void *context;
@@ -1151,29 +1153,29 @@ static const struct {
     {residual_before, "Relu", "Conv=% Neg=unary Conv=%"},
     {residual_before, "Gelu", "Conv=% Neg=unary Conv=%"},
     {residual_before, NULL, "Conv=% Neg=unary Conv=%"},
-    {residual_input, "Relu", "Conv=%"},
-    {residual_input, "Sigmoid", "Conv=%"},
-    {residual_input, NULL, "Conv=%"},
-    {residual_after, "Relu", "Conv=% Conv=%"},
+    {residual_input, "Relu", "Conv=#"},
+    {residual_input, "Sigmoid", "Conv=#"},
+    {residual_input, NULL, "Conv=#"},
+    {residual_after, "Relu", "Conv=% Conv=#"},
     {residual_too_late, NULL, "Conv=% Neg=unary Add=binary Relu=activation"},
-    {residual_is_output, "Relu", "Conv=% Conv=%"},
-    {residual_is_output, "HardSwish", "Conv=% Conv=%"},
-    {middle_is_output, NULL, "Conv=% Relu=activation"},
-    {conv_is_output, NULL, "Conv=% Add=binary Relu=activation"},
+    {residual_is_output, "Relu", "Conv=# Conv=#"},
+    {residual_is_output, "HardSwish", "Conv=# Conv=#"},
+    {middle_is_output, NULL, "Conv=# Relu=activation"},
+    {conv_is_output, NULL, "Conv=# Add=binary Relu=activation"},
     {twice, NULL, "Conv=% Add=binary Relu=activation"},
     {channel_added, NULL, "Conv=% GlobalAveragePool=global-average Add=binary Relu=activation"},
     {silu, "", "Conv=% Conv=%"},
     {silu, NULL, "Conv=% Conv=%"},
-    {silu_with_residual, NULL, "Conv=%"},
+    {silu_with_residual, NULL, "Conv=#"},
     {silu_seen, NULL, "Conv=% Sigmoid=activation Mul=binary"},
-    {silu_of_output, NULL, "Conv=% Sigmoid=activation Mul=binary"},
+    {silu_of_output, NULL, "Conv=# Sigmoid=activation Mul=binary"},
     {gate, NULL, "Conv=% Mul=binary"},
     {flatten_gemm, NULL, "Conv=% Flatten=reference Gemm=gemm"},
     {reshape_chain, NULL, "Conv=% Reshape=reference Neg=unary Reshape=reference"},
     {shared_weight, NULL, "Conv=% Conv=%"},
     {shared_by_sizes, NULL, "Conv=% MaxPool=max-pool Conv=%"},
     {weight_read_elsewhere, NULL, NULL},
-    {weight_read_elsewhere, "", "Conv=%"},
+    {weight_read_elsewhere, "", "Conv=#"},
     {both_layouts, NULL, NULL},
     {mixed_layouts, NULL, NULL},
     {captured, "yes", NULL},
@@ -1185,8 +1187,9 @@ static const char *insert_impl(const char *text)
 {
     size_t used = 0;
     for (; *text; text++) {
-        if (*text == '%') {
-            used += (size_t)snprintf(impls + used, sizeof impls - used, "%s", conv_impls[kind]);
+        if (*text == '%' || *text == '#') {
+            const char *impl = *text == '#' && kind == FEW ? "conv-planar" : conv_impls[kind];
+            used += (size_t)snprintf(impls + used, sizeof impls - used, "%s", impl);
         } else {
             impls[used++] = *text;
         }
