@@ -33,7 +33,7 @@ static const weight_case weight_cases[] = {
     {"Conv", "conv", 3, 3, .x = {N_ROWS, 20, 11}, .w = {17, 20, 4}},
     {"Conv", "conv", 5, 5, .x = {N_ROWS, 16, 3, 4, 5}, .w = {7, 16, 2, 2, 2}},
     {"Conv", "conv", 4, 4, .x = {N_ROWS, 12, 7, 8}, .w = {24, 4, 3, 3}, .group = 3, .pad = true},
-    {"Conv", "conv-few-channels", 4, 4, .x = {N_ROWS, 3, 12, 11}, .w = {19, 3, 5, 5}},
+    {"Conv", "conv-few-channels", 4, 4, .x = {N_ROWS, 3, 12, 8}, .w = {19, 3, 5, 5}},
     {"Conv", "depthwise", 4, 4, .x = {N_ROWS, 33, 7, 8}, .w = {33, 1, 3, 3}, .group = 33, .pad = true},
     {"Conv", "depthwise", 3, 3, .x = {N_ROWS, 100, 9}, .w = {100, 1, 3}, .group = 100},
     {"Gemm", "gemm", 2, 2, .x = {N_ROWS, 19}, .w = {19, 37}},
