@@ -104,8 +104,8 @@ static sinter_status planar_prepare(const sn_impl_site *site, void **state, size
     SN_TRY(settle_weights(s, site, err));
     s->rows = (size_t)(sizes.batch * s->window.out[0] * s->window.out[1]);
     const size_t row_work = (size_t)s->window.out[2] * out * s->terms;
-    /* A range copies the rows that its neighbours share with it. */
-    s->grain = (size_t)s->window.kernel[1] + SN_SERIAL_FLOPS / 2 / (row_work > 0 ? row_work : 1);
+    /* A range copies the rows that its neighbours share with it, and its outputs move between caches. */
+    s->grain = (size_t)s->window.kernel[1] + 3 * SN_SERIAL_FLOPS / (row_work > 0 ? row_work : 1);
     s->copy_floats = sn_aligned_floats(s->planar.copy.floats);
     *scratch_size = (s->weights_floats + s->copy_floats * (size_t)site->threads) * sizeof(float);
     *state = s;
