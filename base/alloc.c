@@ -54,9 +54,10 @@ void *sn_realloc(void *p, size_t size)
  * small pages of, and to touch half a million small pages first takes longer than to load a model. */
 static void *malloc_huge(size_t size)
 {
-    void *p = aligned_alloc(HUGE_PAGE, size);
+    void *p;
+    if (posix_memalign(&p, HUGE_PAGE, size) != 0) return NULL;
 #ifdef MADV_HUGEPAGE
-    if (p) madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
     return p;
 }
