@@ -5,20 +5,25 @@
 #include "runtime/kernels/kernels.h"
 #include <stdint.h>
 
+/* Multiply-adds on registers, of one instruction set (peak.c). */
+typedef struct bench_peak {
+    float (*run)(size_t steps);
+    double flops; /* of a step */
+} bench_peak;
+
 typedef struct bench {
     const sn_kernels *kernels;
-    double peak;      /* GFLOP/s that one core reaches with multiply-adds on registers, measured in this run */
+    const bench_peak *peak;
     double bandwidth; /* GB/s that one core reads and writes beyond its caches, measured in this run */
     const char *only; /* print rows whose name contains this, or NULL */
 } bench;
 
-/* The median of several samples, in seconds per call. */
-double bench_seconds(void (*call)(void *context), void *context);
-
 /* False when the row was not asked for (--only): skip the work. */
 bool bench_wants(const bench *b, const char *family, const char *name);
-/* One row: GFLOP/s and share of the peak when flops > 0, GB/s and share of the bandwidth when bytes > 0. */
-void bench_row(const bench *b, const char *family, const char *name, double seconds, double flops, double bytes);
+/* Measures the call and prints a row: GFLOP/s and share of the peak when the call does flops > 0, GB/s and share of the
+ * bandwidth when it moves bytes > 0. */
+void bench_row(const bench *b, const char *family, const char *name, void (*call)(void *context), void *context,
+               double flops, double bytes);
 
 /* n floats in [-1, 1), aligned to 64 bytes; ends the program when memory is out. */
 float *bench_floats(size_t n);

@@ -71,8 +71,7 @@ static void bench_layer(const bench *b, const layer *l)
                     .y_pitch = channels,
                     .epilogue = {.bias = bias, .activation = {SN_ACT_CLAMP, 0, 6}}},
               .rows = (size_t)w.out[1]};
-    bench_row(b, "depthwise", name, bench_seconds(run_call, &c), 2.0 * (double)(outputs * taps),
-              4.0 * (double)(inputs + outputs));
+    bench_row(b, "depthwise", name, run_call, &c, 2.0 * (double)(outputs * taps), 4.0 * (double)(inputs + outputs));
     free(y);
     free(bias);
     free(weights);

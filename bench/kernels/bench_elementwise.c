@@ -74,8 +74,7 @@ static void bench_map(const bench *b, const map_row *row, const char *where, siz
         sn_ew_operand channel = {z, row->name[8] == 'h' ? 0 : 1, row->name[8] == 'h' ? 1 : 0};
         c.b = c.c = channel;
     }
-    double seconds = bench_seconds(row->run, &c);
-    bench_row(b, "elementwise", name, seconds, 0, (double)(row->operands + 1) * 4 * (double)size);
+    bench_row(b, "elementwise", name, row->run, &c, 0, (double)(row->operands + 1) * 4 * (double)size);
     free(x);
     free(y);
     free(z);

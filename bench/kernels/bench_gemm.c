@@ -35,8 +35,8 @@ static void bench_product(const bench *b, const char *name, sn_gemm g, size_t a_
     g.epilogue.bias = bias;
     g.epilogue.activation = (sn_activation){SN_ACT_CLAMP, 0, 6};
     product_call call = {kernels, g, (g.n + kernels->nr - 1) / kernels->nr, copies, 0, size, weights};
-    double seconds = bench_seconds(run_product, &call);
-    bench_row(b, "gemm", name, seconds, 2.0 * (double)(g.m * g.n * k), copies > 1 ? 4.0 * (double)(g.n * k) : 0);
+    bench_row(b, "gemm", name, run_product, &call, 2.0 * (double)(g.m * g.n * k),
+              copies > 1 ? 4.0 * (double)(g.n * k) : 0);
     free(a);
     free(weights);
     free(c);
@@ -159,7 +159,7 @@ static void bench_pack(const bench *b, const char *name, sn_gemm_source s)
     float *weights = bench_floats(elements), *packed = bench_floats(b->kernels->gemm->packed_size(s.taps * s.kc, s.n));
     s.b = weights;
     pack_call call = {b->kernels->gemm, s, packed};
-    bench_row(b, "gemm", name, bench_seconds(run_pack, &call), 0, 8.0 * (double)elements);
+    bench_row(b, "gemm", name, run_pack, &call, 0, 8.0 * (double)elements);
     free(weights);
     free(packed);
 }

@@ -42,7 +42,7 @@ static void bench_transpose(const bench *b, const char *name, size_t batch, size
     const size_t size = rows * columns;
     float *x = bench_floats(batch * size), *y = bench_floats(batch * size);
     call c = {.kernels = b->kernels->layout, .transpose = {batch, rows, columns, x, size, columns, y, size, rows}};
-    bench_row(b, "layout", name, bench_seconds(run_transpose, &c), 0, 8.0 * (double)(batch * size));
+    bench_row(b, "layout", name, run_transpose, &c, 0, 8.0 * (double)(batch * size));
     free(y);
     free(x);
 }
@@ -64,7 +64,7 @@ static void bench_padded(const bench *b, const char *name, size_t channels, size
                    .x_channel = channels_last ? 1 : plane,
                    .x_axis = {plane * channels, size * (channels_last ? channels : 1), channels_last ? channels : 1},
                    .y = y}};
-    bench_row(b, "layout", name, bench_seconds(run_padded, &c), 0, 4.0 * (double)(padded + plane * channels));
+    bench_row(b, "layout", name, run_padded, &c, 0, 4.0 * (double)(padded + plane * channels));
     free(y);
     free(x);
 }
@@ -74,7 +74,7 @@ static void bench_copy(const bench *b, const char *name, size_t rows, size_t col
     if (!bench_wants(b, "layout", name)) return;
     float *x = bench_floats(rows * columns), *y = bench_floats(rows * y_row);
     call c = {.kernels = b->kernels->layout, .copy = {rows, columns, x, columns, y, y_row}};
-    bench_row(b, "layout", name, bench_seconds(run_copy, &c), 0, 8.0 * (double)(rows * columns));
+    bench_row(b, "layout", name, run_copy, &c, 0, 8.0 * (double)(rows * columns));
     free(y);
     free(x);
 }
@@ -92,7 +92,7 @@ static void bench_heads(const bench *b, const char *name, size_t rows, size_t he
                               {(ptrdiff_t)(rows * width), (ptrdiff_t)width, 1},
                               x,
                               y}};
-    bench_row(b, "layout", name, bench_seconds(run_permute, &c), 0, 8.0 * (double)size);
+    bench_row(b, "layout", name, run_permute, &c, 0, 8.0 * (double)size);
     free(y);
     free(x);
 }

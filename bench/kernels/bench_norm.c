@@ -109,8 +109,7 @@ void bench_norm(const bench *b)
                        n,
                        {.x = x, .y = y, .n = n, .epsilon = 1e-5f, .scale = scale, .bias = bias},
                        rows[i].reduction};
-        double seconds = bench_seconds(rows[i].run, &c);
-        bench_row(b, "norm", rows[i].name, seconds, 0, 4.0 * (double)rows[i].tensors * (double)size);
+        bench_row(b, "norm", rows[i].name, rows[i].run, &c, 0, 4.0 * (double)rows[i].tensors * (double)size);
         free(x);
         free(y);
         free(scale);

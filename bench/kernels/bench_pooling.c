@@ -62,7 +62,7 @@ static void bench_layer(const bench *b, const layer *l)
               .average = l->average,
               .p = {.window = &w, .channels = (size_t)l->channels, .x = x, .y = y, .y_pitch = (size_t)l->channels},
               .rows = (size_t)out};
-    bench_row(b, "pooling", name, bench_seconds(run_call, &c), 0, 4.0 * (double)(inputs + outputs));
+    bench_row(b, "pooling", name, run_call, &c, 0, 4.0 * (double)(inputs + outputs));
     free(y);
     free(x);
 }
@@ -75,7 +75,7 @@ static void bench_global(const bench *b, const char *network, size_t positions, 
     float *x = bench_floats(positions * channels), *y = bench_floats(channels);
     call c = {.kernels = b->kernels->pooling,
               .global = {1, positions, channels, x, channels, positions * channels, y, channels}};
-    bench_row(b, "pooling", name, bench_seconds(run_global, &c), 0, 4.0 * (double)((positions + 1) * channels));
+    bench_row(b, "pooling", name, run_global, &c, 0, 4.0 * (double)((positions + 1) * channels));
     free(y);
     free(x);
 }

@@ -68,7 +68,7 @@ static void bench_way(const bench *b, const layer *l, const char *way, void (*ru
              way);
     if (!bench_wants(b, "winograd", name)) return;
     const double flops = 2.0 * 9 * (double)(l->images * l->size * l->size * l->channels * l->channels);
-    bench_row(b, "winograd", name, bench_seconds(run, c), flops, 0);
+    bench_row(b, "winograd", name, run, c, flops, 0);
 }
 
 static void bench_side(const bench *b, const layer *l, call *c, const float *packed)

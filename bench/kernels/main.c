@@ -1,22 +1,29 @@
 /*
  * bench_kernels [--isa NAME] [--only TEXT]: GFLOP/s and GB/s of every kernel for the layer shapes of real networks, on
- * one core, beside the peak and the bandwidth that this run measured. Machines are noisy: compare shares of the peak,
- * and run it twice.
+ * one core, beside what that core can do.
+ *
+ * A machine's speed changes within seconds, by its neighbours and its frequency. So the peak is measured before and
+ * after every sample of a kernel, the sample's share is that of the larger one, and a row shows the median share. Time
+ * is the thread's own, and a sample during which another one got this core is taken again: the caches are not what they
+ * were.
  */
 #include "bench/kernels/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define SAMPLES        15
-#define SAMPLE_SECONDS 0.004
+#define SAMPLE_SECONDS 0.002
+#define TRIES          10
+#define PEAK_FLOPS     2e7 /* of a measurement of the peak: 0.1 ms and more */
 
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -26,23 +33,73 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-double bench_seconds(void (*call)(void *context), void *context)
+static double median(double *samples)
 {
-    double samples[SAMPLES];
-    size_t calls = 1;
-    for (double spent = 0; spent < SAMPLE_SECONDS; calls *= spent < SAMPLE_SECONDS / 2 ? 2 : 1) {
-        double start = now();
-        for (size_t i = 0; i < calls; i++) call(context);
-        spent = now() - start;
-        if (spent >= SAMPLE_SECONDS / 2) break;
-    }
-    for (int s = 0; s < SAMPLES; s++) {
-        double start = now();
-        for (size_t i = 0; i < calls; i++) call(context);
-        samples[s] = (now() - start) / (double)calls;
-    }
     qsort(samples, SAMPLES, sizeof *samples, compare_doubles);
     return samples[SAMPLES / 2];
+}
+
+static double seconds_of(void (*call)(void *context), void *context, size_t calls)
+{
+    double start = now();
+    for (size_t i = 0; i < calls; i++) call(context);
+    return now() - start;
+}
+
+/* FLOP/s of the best of a few runs: the first one also wakes the units. */
+static double measure_peak(const bench_peak *peak)
+{
+    const size_t steps = (size_t)(PEAK_FLOPS / peak->flops);
+    double best = 0;
+    for (int i = 0; i < 3; i++) {
+        double start = now();
+        peak->run(steps);
+        double rate = (double)steps * peak->flops / (now() - start);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+typedef struct measurement {
+    double seconds;    /* per call */
+    double peak_flops; /* that the peak would have done in that time */
+} measurement;
+
+/* How often the system has taken the core away. */
+static long count_preemptions(void)
+{
+    struct rusage usage = {0};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nivcsw;
+}
+
+static measurement measure_once(const bench *b, void (*call)(void *context), void *context, size_t calls)
+{
+    measurement m = {0};
+    for (int i = 0; i < TRIES; i++) {
+        long preemptions = count_preemptions();
+        double before = measure_peak(b->peak);
+        call(context); /* what it keeps in the caches */
+        m.seconds = seconds_of(call, context, calls) / (double)calls;
+        double after = measure_peak(b->peak);
+        m.peak_flops = m.seconds * (after > before ? after : before);
+        if (count_preemptions() == preemptions) break;
+    }
+    return m;
+}
+
+/* The medians of several samples. */
+static measurement measure(const bench *b, void (*call)(void *context), void *context)
+{
+    double seconds[SAMPLES], peak_flops[SAMPLES];
+    size_t calls = 1;
+    while (seconds_of(call, context, calls) < SAMPLE_SECONDS / 2) calls *= 2;
+    for (int s = 0; s < SAMPLES; s++) {
+        measurement m = measure_once(b, call, context, calls);
+        seconds[s] = m.seconds;
+        peak_flops[s] = m.peak_flops;
+    }
+    return (measurement){median(seconds), median(peak_flops)};
 }
 
 bool bench_wants(const bench *b, const char *family, const char *name)
@@ -50,11 +107,14 @@ bool bench_wants(const bench *b, const char *family, const char *name)
     return !b->only || strstr(name, b->only) || strstr(family, b->only);
 }
 
-void bench_row(const bench *b, const char *family, const char *name, double seconds, double flops, double bytes)
+void bench_row(const bench *b, const char *family, const char *name, void (*call)(void *context), void *context,
+               double flops, double bytes)
 {
-    printf("%-8s  %-12s %-40s %10.1f us", b->kernels->isa, family, name, seconds * 1e6);
-    if (flops > 0) printf("  %7.1f GFLOP/s %5.1f%%", flops / seconds * 1e-9, 100 * flops / seconds * 1e-9 / b->peak);
-    if (bytes > 0) printf("  %6.1f GB/s %5.1f%%", bytes / seconds * 1e-9, 100 * bytes / seconds * 1e-9 / b->bandwidth);
+    measurement m = measure(b, call, context);
+    double rate = flops / m.seconds * 1e-9, bandwidth = bytes / m.seconds * 1e-9;
+    printf("%-8s  %-12s %-40s %10.1f us", b->kernels->isa, family, name, m.seconds * 1e6);
+    if (flops > 0) printf("  %7.1f GFLOP/s %5.1f%%", rate, 100 * flops / m.peak_flops);
+    if (bytes > 0) printf("  %6.1f GB/s %5.1f%%", bandwidth, 100 * bandwidth / b->bandwidth);
     printf("\n");
     fflush(stdout);
 }
@@ -76,44 +136,6 @@ float *bench_floats(size_t n)
 
 /* ---------------------------------------------------------------------------------------------------- the machine */
 
-typedef struct peak_call {
-    const sn_kernels *kernels;
-    sn_gemm gemm;
-} peak_call;
-
-/* The register tile on data in the first cache is the practical peak of multiply-adds. */
-static void run_peak(void *context)
-{
-    const peak_call *c = context;
-    c->kernels->gemm->run(&c->gemm, 0, c->gemm.m, 0, 1);
-}
-
-static double measure_peak(const sn_kernels *k)
-{
-    enum { K = 256 };
-    float *a = bench_floats(k->gemm->mr * K), *b = bench_floats(k->gemm->nr * K),
-          *c = bench_floats(k->gemm->mr * k->gemm->nr);
-    peak_call call = {.kernels = k,
-                      .gemm = {.m = k->gemm->mr,
-                               .n = k->gemm->nr,
-                               .taps = 1,
-                               .kc = K,
-                               .a = a,
-                               .a_row = K,
-                               .b = b,
-                               .c = c,
-                               .c_row = k->gemm->nr}};
-    double best = 0;
-    for (int i = 0; i < 3; i++) {
-        double rate = 2.0 * K * (double)(k->gemm->mr * k->gemm->nr) / bench_seconds(run_peak, &call) * 1e-9;
-        best = rate > best ? rate : best;
-    }
-    free(a);
-    free(b);
-    free(c);
-    return best;
-}
-
 typedef struct copy_call {
     const float *from;
     float *to;
@@ -131,10 +153,35 @@ static double measure_bandwidth(void)
     size_t n = (size_t)32 << 20;
     float *from = bench_floats(n), *to = bench_floats(n);
     copy_call call = {from, to, n * sizeof *from};
-    double seconds = bench_seconds(run_copy, &call);
+    double samples[SAMPLES];
+    run_copy(&call);
+    for (int s = 0; s < SAMPLES; s++) samples[s] = seconds_of(run_copy, &call, 1);
     free(from);
     free(to);
-    return 2 * (double)call.bytes / seconds * 1e-9;
+    return 2 * (double)call.bytes / median(samples) * 1e-9;
+}
+
+extern const bench_peak bench_peak_baseline;
+#if defined(__x86_64__)
+extern const bench_peak bench_peak_avx2, bench_peak_avx512;
+#endif
+
+static const struct {
+    const char *isa;
+    const bench_peak *peak;
+} peaks[] = {
+    {"baseline", &bench_peak_baseline},
+#if defined(__x86_64__)
+    {"avx2", &bench_peak_avx2},
+    {"avx512", &bench_peak_avx512},
+#endif
+};
+
+static const bench_peak *peak_of(const sn_kernels *k)
+{
+    size_t i = 0;
+    while (strcmp(peaks[i].isa, k->isa) != 0) i++;
+    return peaks[i].peak;
 }
 
 /* ---------------------------------------------------------------------------------------------------- main */
@@ -159,9 +206,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_kernels: this machine does not run that instruction set\n");
         return 2;
     }
-    b.peak = measure_peak(b.kernels);
+    b.peak = peak_of(b.kernels);
     b.bandwidth = measure_bandwidth();
-    printf("%s: peak %.1f GFLOP/s, memory %.1f GB/s (copy), one core\n", b.kernels->isa, b.peak, b.bandwidth);
+    printf("%s: peak %.1f GFLOP/s, memory %.1f GB/s (copy), one core\n", b.kernels->isa, measure_peak(b.peak) * 1e-9,
+           b.bandwidth);
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) families[i](&b);
     return 0;
 }

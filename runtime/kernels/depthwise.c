@@ -8,8 +8,10 @@
  *
  * Borders: kernel rows outside of the image are not visited. A tile with columns outside has a body of its own, which
  * asks for each input column whether it is inside, once for all outputs under it; so a border tile does less work than
- * an inner one, not more, and a map of 7 x 7 under a kernel of 5 x 5 is as fast as any. The same body reads the last,
- * partial vector of channels.
+ * an inner one, not more, and a map of 7 x 7 under a kernel of 5 x 5 is as fast as any.
+ *
+ * The last, partial vector of channels goes through the border's body where masks have registers of their own. Where
+ * they would take one from the sums, the general body does it, which keeps no weights.
  *
  * All channels of a tile come before the next tile. Blocks of channels, whose rows under the kernel would stay in the
  * first cache, are slower: short runs of channels cost more than reading those rows from the second one again.
@@ -21,6 +23,12 @@ extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
 
 #define MAX_WIDTH  7 /* divides the maps of most networks: 112, 56, 28, 14, 7 */
 #define MAX_KERNEL 7 /* of the bodies below */
+
+#if VL == 16
+#define MASKS_ARE_FREE true
+#else
+#define MASKS_ARE_FREE false
+#endif
 
 /* All that a body reads: compilers keep what an inner loop needs in registers, and the rest where it is. */
 typedef struct tile {
@@ -123,12 +131,19 @@ KERNEL_INLINE void vector(const tile *t, size_t c, size_t n, const int kernel, c
     finish(t, c, n, acc, width);
 }
 
+/* Whether the body for this kernel can run a partial vector. */
+KERNEL_INLINE bool takes_part(const int kernel)
+{
+    return MASKS_ARE_FREE || kernel == 0;
+}
+
 /* Inner tiles only have whole vectors. */
 KERNEL_INLINE void run_tile(const tile *t, const int kernel, const int stride, const int width, const bool border)
 {
     const size_t end = t->channels_end;
     for (size_t c = t->channels_begin; c < end; c += VL) {
-        vector(t, c, border && end - c < VL ? end - c : VL, kernel, stride, width, border);
+        const size_t n = border && takes_part(kernel) && end - c < VL ? end - c : VL;
+        vector(t, c, n, kernel, stride, width, border);
     }
 }
 
@@ -174,6 +189,8 @@ WIDTHS(BODY, 0, 0)
     }
 static const tile_bodies bodies[] = {BODIES(3, 1), BODIES(3, 2), BODIES(5, 1), BODIES(5, 2),
                                      BODIES(7, 1), BODIES(7, 2), BODIES(0, 0)}; /* any: last */
+
+static const tile_bodies *const general = &bodies[sizeof bodies / sizeof *bodies - 1];
 
 static const tile_bodies *bodies_for(const sn_image_window *w)
 {
@@ -242,11 +259,12 @@ static void run_channels(tile_fn *body, tile *t, size_t begin, size_t end)
 static void run_row(const tile_bodies *b, tile t, ptrdiff_t outputs)
 {
     const ptrdiff_t tiles = (outputs + MAX_WIDTH - 1) / MAX_WIDTH, narrow = outputs / tiles, wider = outputs % tiles;
+    const size_t whole_vectors = t.channels / VL * VL;
+    const tile_bodies *part = takes_part((int)b->kernel) ? b : general;
     for (ptrdiff_t i = 0; i < tiles; i++) {
         const ptrdiff_t width = narrow + (i < wider);
-        const size_t whole_vectors = is_inside(&t, width) ? t.channels / VL * VL : 0;
-        run_channels(b->inner[width - 1], &t, 0, whole_vectors);
-        run_channels(b->border[width - 1], &t, whole_vectors, t.channels);
+        run_channels((is_inside(&t, width) ? b->inner : b->border)[width - 1], &t, 0, whole_vectors);
+        run_channels(part->border[width - 1], &t, whole_vectors, t.channels);
         advance(&t, width);
     }
 }

@@ -2,13 +2,19 @@
  * layout.c - see layout.h.
  *
  * A matrix is transposed in tiles of TILE x TILE, which are the units of work, and those in blocks of VL x VL, which
- * registers transpose. Along a tile's rows whole cache lines are read, along its columns whole ones are written, and a
- * tile with its target fits the first cache, whatever the pitches are.
+ * registers transpose. Along a tile's rows whole cache lines are read, along its columns whole ones are written.
+ *
+ * A tile with its target would fit the first cache, if that were not divided into sets: lines that lie apart by a
+ * multiple of ALIAS_FLOATS are all in one, which holds a dozen. Writing suffers most, as lines are fetched for stores
+ * that still wait in the queue, and lost before their turn. So, where that is the pitch of the target, no more than 8
+ * of its rows are written at a time. Otherwise, where a vector is a piece of a line, tiles go through a buffer: each
+ * line of the source is read, and each of the target written, once and whole.
  */
 #include "runtime/kernels/isa.h"
 #include "runtime/kernels/kernels.h"
 
-#define TILE 64 /* a multiple of every VL */
+#define TILE         64 /* a multiple of every VL */
+#define ALIAS_FLOATS 1024
 
 static size_t min_size(size_t a, size_t b)
 {
@@ -85,6 +91,63 @@ static void transpose_matrix(const float *x, size_t x_row, float *y, size_t y_ro
     }
 }
 
+static bool aliases(size_t pitch)
+{
+    return pitch % ALIAS_FLOATS == 0;
+}
+
+#if VL == 16
+static void transpose_half_block(const float *x, size_t x_row, float *y, size_t y_row)
+{
+    vf r[VL / 2];
+    UNROLL
+    for (size_t i = 0; i < VL / 2; i++) r[i] = vf_load_halves(x + i * x_row, x + (i + VL / 2) * x_row);
+    vf_transpose_halves(r);
+    UNROLL
+    for (size_t j = 0; j < VL / 2; j++) vf_store(y + j * y_row, r[j]);
+}
+
+/* 8 rows of y at a time. */
+static void transpose_half_blocks(const float *x, size_t x_row, float *y, size_t y_row, size_t rows, size_t columns)
+{
+    const size_t whole_rows = rows / VL * VL, whole_columns = columns / (VL / 2) * (VL / 2);
+    for (size_t j = 0; j < whole_columns; j += VL / 2) {
+        for (size_t i = 0; i < whole_rows; i += VL) {
+            transpose_half_block(x + i * x_row + j, x_row, y + j * y_row + i, y_row);
+        }
+    }
+    transpose_matrix(x + whole_columns, x_row, y + whole_columns * y_row, y_row, whole_rows, columns - whole_columns);
+    transpose_matrix(x + whole_rows * x_row, x_row, y + whole_rows, y_row, rows - whole_rows, columns);
+}
+
+/* Half blocks read each line of x twice, between which it is lost when those alias, too. */
+static void transpose_tile(const float *x, size_t x_row, float *y, size_t y_row, size_t rows, size_t columns)
+{
+    if (aliases(y_row) && !aliases(x_row))
+        transpose_half_blocks(x, x_row, y, y_row, rows, columns);
+    else
+        transpose_matrix(x, x_row, y, y_row, rows, columns);
+}
+#else
+/* Blocks one beside the other, to rows of TILE floats. */
+static void transpose_to_buffer(const float *x, size_t x_row, float *buffer, size_t rows, size_t columns)
+{
+    for (size_t i = 0; i < rows; i += VL)
+        transpose_matrix(x + i * x_row, x_row, buffer + i, TILE, min_size(rows - i, VL), columns);
+}
+
+static void transpose_tile(const float *x, size_t x_row, float *y, size_t y_row, size_t rows, size_t columns)
+{
+    if (aliases(y_row)) {
+        transpose_matrix(x, x_row, y, y_row, rows, columns);
+        return;
+    }
+    float buffer[TILE * TILE] __attribute__((aligned(sizeof(vf))));
+    transpose_to_buffer(x, x_row, buffer, rows, columns);
+    copy(&(sn_copy){columns, rows, buffer, TILE, y, y_row}, 0, columns);
+}
+#endif
+
 /* F(k, e) for every element e of a vector, as a list. */
 #if VL == 16
 #define EACH(F, k)                                                                                                     \
@@ -147,8 +210,13 @@ static void transpose(const sn_transpose *t, size_t unit0, size_t unit1)
     const size_t width = tile_columns(t), down = tiles_of(t->rows), across = (t->columns + width - 1) / width;
     for (size_t unit = unit0; unit < unit1; unit++) {
         const size_t i = unit % down * TILE, j = unit / down % across * width, b = unit / down / across;
-        transpose_any(t->x + b * t->x_batch + i * t->x_row + j, t->x_row, t->y + b * t->y_batch + j * t->y_row + i,
-                      t->y_row, min_size(t->rows - i, TILE), min_size(t->columns - j, width));
+        const float *x = t->x + b * t->x_batch + i * t->x_row + j;
+        float *y = t->y + b * t->y_batch + j * t->y_row + i;
+        const size_t rows = min_size(t->rows - i, TILE), columns = min_size(t->columns - j, width);
+        if (t->rows >= VL && columns >= VL)
+            transpose_tile(x, t->x_row, y, t->y_row, rows, columns);
+        else
+            transpose_any(x, t->x_row, y, t->y_row, rows, columns);
     }
 }
 

@@ -405,11 +405,11 @@ KERNEL_INLINE vf vf_max_or_nan(vf a, vf b)
 #define VF_SHUFFLE_4(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #endif
 
-/* r[i][j] becomes r[j][i]: 4 x 4 within groups of four, then the groups. */
-KERNEL_INLINE void vf_transpose(vf r[VL])
+/* The first step of transposes: 4 x 4 elements within groups of four, of four vectors each. */
+KERNEL_INLINE void vf_transpose_fours(vf *r, const int vectors)
 {
     UNROLL
-    for (int i = 0; i < VL; i += 4) {
+    for (int i = 0; i < vectors; i += 4) {
         vf ac_low = VF_SHUFFLE_4(r[i], r[i + 2], 0, 4, 1, 5), ac_high = VF_SHUFFLE_4(r[i], r[i + 2], 2, 6, 3, 7);
         vf bd_low = VF_SHUFFLE_4(r[i + 1], r[i + 3], 0, 4, 1, 5);
         vf bd_high = VF_SHUFFLE_4(r[i + 1], r[i + 3], 2, 6, 3, 7);
@@ -418,6 +418,12 @@ KERNEL_INLINE void vf_transpose(vf r[VL])
         r[i + 2] = VF_SHUFFLE_4(ac_high, bd_high, 0, 4, 1, 5);
         r[i + 3] = VF_SHUFFLE_4(ac_high, bd_high, 2, 6, 3, 7);
     }
+}
+
+/* r[i][j] becomes r[j][i]: 4 x 4 within groups of four, then the groups. */
+KERNEL_INLINE void vf_transpose(vf r[VL])
+{
+    vf_transpose_fours(r, VL);
 #if VL == 16
     UNROLL
     for (int i = 0; i < 4; i++) {
@@ -438,6 +444,25 @@ KERNEL_INLINE void vf_transpose(vf r[VL])
     }
 #endif
 }
+
+#if VL == 16
+KERNEL_INLINE vf vf_load_halves(const float *low, const float *high)
+{
+    return (vf)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
+}
+
+/* Vector i of 8 is row i and row i + 8, of 8 columns; then it is column i, of 16 rows. */
+KERNEL_INLINE void vf_transpose_halves(vf r[VL / 2])
+{
+    vf_transpose_fours(r, VL / 2);
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        vf first = VF_GROUPS_4(r[i], r[i + 4], 0, 4, 2, 6);
+        r[i + 4] = VF_GROUPS_4(r[i], r[i + 4], 1, 5, 3, 7);
+        r[i] = first;
+    }
+}
+#endif
 
 /* Lane i of the result is lane i ^ distance of v; distance is a constant power of two. Folding with the distances VL /
  * 2,

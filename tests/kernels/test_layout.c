@@ -74,6 +74,10 @@ static void check_transposes(const sn_kernels *k)
     check_transpose(k, 1, 3, 3000, 1);
     check_transpose(k, 1, 3000, 3, 0);
     check_transpose(k, 0, 5, 5, 0);
+    /* Pitches of 4 KB: of the target, of the source, of both. */
+    check_transpose(k, 1, 1000, 85, 24);
+    check_transpose(k, 1, 85, 1000, 24);
+    check_transpose(k, 2, 85, 85, 1024 - 85);
 }
 
 /* ---------------------------------------------------------------------------------------------------- copies */
