@@ -64,7 +64,7 @@ static void bench_layer(const bench *b, const layer *l)
     c.kernels->settle(&c.p, offsets);
     c.kernels->pack(weights, out, k, packed);
     c.scratch = bench_floats(c.p.copy.floats);
-    bench_row(b, "planar", name, bench_seconds(run_call, &c), 2.0 * (double)(out * positions * k),
+    bench_row(b, "planar", name, run_call, &c, 2.0 * (double)(out * positions * k),
               4.0 * (double)((in + out) * positions));
     free(c.scratch);
     free(offsets);
