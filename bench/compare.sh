@@ -2,6 +2,7 @@
 # Sinter beside ONNX Runtime: time per run, load time, memory, agreement of the outputs.
 #   bench/compare.sh [--threads N] [--batch N] [--runs N] [MODEL...]     default: resnet18 resnet50 vgg16_bn mobilenet_v2
 #   bench/compare.sh --small                                             the smallest seed models, in a tight loop
+#   bench/compare.sh [--small] --summary N                               no run: medians of the last N runs of each case
 # MODEL is a name that torchvision has, or FILE.onnx with FILE.npy beside it. Prints a Markdown table and appends to
 # build/bench/compare.tsv. Needs node, the npm registry (once), and python3-torchvision to export models (once).
 set -euo pipefail

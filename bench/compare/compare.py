@@ -252,36 +252,78 @@ def print_environment(where):
           f"{where['onnxruntime']}, load {os.getloadavg()[0]:.1f}")
 
 
-def main_models(options, where):
+def print_models_header():
     print_header(["model", "threads", "batch", "Sinter ms, median (min)", "ORT ms, median (min)", "ORT / Sinter (quartiles)",
                   "load ms", "first run ms", "peak MB", "max error"])
+
+
+def print_models_row(r):
+    print_row([r["model"], f"{r['threads']:.0f}", f"{r['batch']:.0f}",
+               f"{r['sinter_median_ms']:.2f} ({r['sinter_min_ms']:.2f})", f"{r['ort_median_ms']:.2f} ({r['ort_min_ms']:.2f})",
+               f"**{r['ratio']:.2f}** ({r['ratio_q1']:.2f} - {r['ratio_q3']:.2f})",
+               f"{r['sinter_load_ms']:.0f} / {r['ort_load_ms']:.0f}", f"{r['sinter_first_ms']:.0f} / {r['ort_first_ms']:.0f}",
+               f"{r['sinter_peak_mb']:.0f} / {r['ort_peak_mb']:.0f} ({r['ort_before_mb']:.0f} before loading)",
+               f"{r['max_error']:.1e}"])
+
+
+def main_models(options, where):
+    print_models_header()
     for name in options.model or TORCHVISION:
         path = pathlib.Path(name)
         model, source = (path, path.with_suffix(".npy")) if path.suffix == ".onnx" else torchvision(name)
         r = compare(path.stem, model, source, options)
         save(CACHE / "compare.tsv", r | where)
-        print_row([r["model"], str(r["threads"]), str(r["batch"]),
-                   f"{r['sinter_median_ms']:.2f} ({r['sinter_min_ms']:.2f})", f"{r['ort_median_ms']:.2f} ({r['ort_min_ms']:.2f})",
-                   f"**{r['ratio']:.2f}** ({r['ratio_q1']:.2f} - {r['ratio_q3']:.2f})",
-                   f"{r['sinter_load_ms']:.0f} / {r['ort_load_ms']:.0f}", f"{r['sinter_first_ms']:.0f} / {r['ort_first_ms']:.0f}",
-                   f"{r['sinter_peak_mb']:.0f} / {r['ort_peak_mb']:.0f} ({r['ort_before_mb']:.0f} before loading)",
-                   f"{r['max_error']:.1e}"])
+        print_models_row(r)
     print_environment(where)
+
+
+def print_small_header():
+    print_header(["model", "Sinter us, median (min)", "ORT C API us, recorded", "recorded / Sinter, of median (of min)",
+                  "npm binding us, now", "max error"])
+
+
+def print_small_row(r):
+    print_row([r["model"], f"{r['sinter_us']:.2f} ({r['sinter_min_us']:.2f})", f"{r['recorded_us']:g}",
+               f"**{r['ratio']:.2f}** ({r['ratio_of_min']:.2f})",
+               f"{r['npm_us']:.1f} ({r['npm_min_us']:.1f})", f"{r['max_error']:.1e}"])
 
 
 def main_small(options, where):
     folder = pathlib.Path(os.environ.get("SINTER_TEST_DATA") or ROOT / "../shared") / "models/seed"
     if not folder.is_dir():
         sys.exit(f"no {folder}: set SINTER_TEST_DATA")
-    print_header(["model", "Sinter us, median (min)", "ORT C API us, recorded", "recorded / Sinter, of median (of min)",
-                  "npm binding us, now", "max error"])
+    print_small_header()
     for name in options.model or SMALL:
         r = compare_small(name, folder / name / "model.onnx", folder / name / "test_data_set_0/input_0.pb")
         save(CACHE / "compare_small.tsv", r | where)
-        print_row([r["model"], f"{r['sinter_us']:.2f} ({r['sinter_min_us']:.2f})", f"{r['recorded_us']:g}",
-                   f"**{r['ratio']:.2f}** ({r['ratio_of_min']:.2f})",
-                   f"{r['npm_us']:.1f} ({r['npm_min_us']:.1f})", f"{r['max_error']:.1e}"])
+        print_small_row(r)
     print_environment(where)
+
+
+def summarize(path, keys, last, header, row):
+    """The median, column by column, of the last runs of each case; what is no number must be the same in all."""
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    cases = {}
+    for cells in lines[1:]:
+        run = dict(zip(lines[0], cells))
+        cases.setdefault(tuple(run[k] for k in keys), []).append(run)
+    header()
+    counts = set()
+    for runs in cases.values():
+        runs = runs[-last:]
+        counts.add(len(runs))
+        numbers = [k for k in runs[0] if k.endswith(("_ms", "_mb", "_us")) or k.startswith("ratio") or k == "max_error"]
+        row(runs[-1] | {k: statistics.median(float(run[k]) for run in runs) for k in numbers}
+            | {k: float(runs[-1][k]) for k in keys if k != "model"})
+    commits = sorted({run["commit"] for runs in cases.values() for run in runs[-last:]})
+    print(f"\nmedians of {' or '.join(map(str, sorted(counts)))} runs, Sinter {', '.join(commits)}")
+
+
+def main_summary(options):
+    if options.small:
+        summarize(CACHE / "compare_small.tsv", ["model"], options.summary, print_small_header, print_small_row)
+    else:
+        summarize(CACHE / "compare.tsv", ["model", "threads", "batch"], options.summary, print_models_header, print_models_row)
 
 
 def main():
@@ -291,12 +333,15 @@ def main():
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--runs", type=int, default=50, help="timed runs of each (default 50)")
     parser.add_argument("--small", action="store_true", help="small models in a tight loop, one thread, batch 1")
+    parser.add_argument("--summary", type=int, metavar="N", help="no run: medians of the last N runs of each case")
     parser.add_argument("model", nargs="*", help="a torchvision model, or FILE.onnx with FILE.npy beside it; with --small a "
                         "folder of the seed models")
     options = parser.parse_args()
     if min(options.threads, options.batch, options.runs) < 1:
         parser.error("expected positive numbers")
     CACHE.mkdir(parents=True, exist_ok=True)
+    if options.summary:
+        return main_summary(options)
     (main_small if options.small else main_models)(options, environment())
 
 
