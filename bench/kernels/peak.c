@@ -12,13 +12,13 @@
 #define SUMS 14 /* of 16 registers; without fused multiply-add the product takes its sum's */
 #endif
 
-/* The sums start apart, so that the compiler keeps them all, and approach 2: no infinities, no denormals. */
+/* The sums start apart and above 2, which they approach: the compiler keeps them all, and none becomes denormal. */
 static float run(size_t steps)
 {
     const vf factor = vf_splat(0.5f), summand = vf_splat(1);
     vf sums[SUMS];
     UNROLL_LONG
-    for (int i = 0; i < SUMS; i++) sums[i] = vf_splat((float)i);
+    for (int i = 0; i < SUMS; i++) sums[i] = vf_splat((float)(i + 3));
     for (size_t step = 0; step < steps; step++) {
         UNROLL_LONG
         for (int i = 0; i < SUMS; i++) sums[i] = vf_fma(sums[i], factor, summand);
