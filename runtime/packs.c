@@ -53,6 +53,7 @@ size_t sn_pack_floats(const sn_kernels *k, const sn_pack_form *form)
     if (rounded < s->n || !sn_size_mul(s->taps, s->kc, &most) || !sn_size_mul(most, rounded, &most)) return SIZE_MAX;
     if (!sn_size_add(most, SN_ALIGNMENT, &most) || !sn_size_mul(most, form->groups, &most)) return SIZE_MAX;
     if (most > SN_MAX_TENSOR_BYTES / sizeof(float)) return SIZE_MAX;
+    if (form->kind == SN_PACK_GROUPED) return k->grouped->packed_size(form->groups * s->n, s->n, s->taps);
     return form->groups * sn_pack_group(k, form);
 }
 
@@ -86,6 +87,10 @@ void sn_pack(const sn_kernels *k, const sn_pack_form *form, const float *from, f
 {
     if (form->kind == SN_PACK_DEPTHWISE) {
         k->depthwise->pack(from, form->source.n, form->source.taps, to);
+        return;
+    }
+    if (form->kind == SN_PACK_GROUPED) {
+        k->grouped->pack(from, form->groups * form->source.n, form->source.n, form->source.taps, to);
         return;
     }
     if (form->kind == SN_PACK_PHASES) {
@@ -234,6 +239,7 @@ static void unpack(const sn_kernels *k, const pack *source, float *to)
         k->gemm->unpack(s, source->data + g * sn_pack_group(k, form), to + (ptrdiff_t)g * form->group_pitch);
     }
     if (form->kind == SN_PACK_PHASES) sn_phases_unpack(k, form, source->data, to);
+    if (form->kind == SN_PACK_GROUPED) k->grouped->unpack(source->data, form->groups * s->n, s->n, s->taps, to);
     if (form->kind == SN_PACK_DEPTHWISE) k->depthwise->unpack(source->data, s->n, s->taps, to);
 }
 

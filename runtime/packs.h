@@ -20,6 +20,7 @@
 typedef enum sn_pack_kind {
     SN_PACK_GEMM,      /* `groups` matrices for sn_gemm_kernels, one after the other */
     SN_PACK_PHASES,    /* likewise, for each phase of a transposed convolution: runtime/phases.h */
+    SN_PACK_GROUPED,   /* for sn_grouped_kernels */
     SN_PACK_DEPTHWISE, /* [taps][channels]: a transposition */
 } sn_pack_kind;
 

@@ -42,6 +42,8 @@ static const weight_case weight_cases[] = {
     {"ConvTranspose", "conv-transpose", 3, 3, .x = {N_ROWS, 20, 7}, .w = {20, 17, 5}, .stride = {4}, .dilation = {6}},
     {"ConvTranspose", "conv-transpose", 5, 5, .x = {N_ROWS, 8, 3, 4, 5}, .w = {8, 3, 2, 5, 3}, .group = 2,
      .stride = {3, 2, 1}, .dilation = {1, 1, 2}},
+    {"Conv", "grouped", 4, 4, .x = {N_ROWS, 40, 7, 8}, .w = {40, 8, 3, 3}, .group = 5, .pad = true},
+    {"Conv", "grouped", 3, 3, .x = {N_ROWS, 90, 9}, .w = {90, 2, 5}, .group = 45},
     {"Gemm", "gemm", 2, 2, .x = {N_ROWS, 19}, .w = {19, 37}},
     {"Gemm", "gemm", 2, 2, .x = {N_ROWS, 19}, .w = {37, 19}, .trans_b = true},
     {"MatMul", "matmul", 3, 2, .x = {N_ROWS, 5, 19}, .w = {19, 37}},
