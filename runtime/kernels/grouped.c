@@ -42,17 +42,17 @@ typedef struct tile {
 
 /* ---------------------------------------------------------------------------------------------------- one vector */
 
-/* Adds one row of the kernel. acc[i * n + j] is sum j of output i. */
-KERNEL_INLINE void add_row(const tile *t, const float *x, const float *weights, vf *acc, const int n, const int width,
-                           const bool border)
+/* Adds one row of the kernel, whose first tap is x[at]. acc[i * n + j] is sum j of output i. */
+KERNEL_INLINE void add_row(const tile *t, const float *x, ptrdiff_t at, const float *weights, vf *acc, const int n,
+                           const int width, const bool border)
 {
     ptrdiff_t column = t->column;
     for (ptrdiff_t k = 0; k < t->kernel; k++) {
-        const float *from = x;
+        ptrdiff_t from = at;
         UNROLL
         for (int i = 0; i < width; i++, from += t->stride * t->pitch) {
             if (border && (i >= t->outputs || (size_t)(column + i * t->stride) >= (size_t)t->columns)) continue;
-            const vf in = border ? vf_load_some(from, t->lanes) : vf_load(from);
+            const vf in = border ? vf_load_some(x + from, t->lanes) : vf_load(x + from);
             UNROLL
             for (int j = 0; j < n; j++) {
                 acc[i * n + j] = vf_fma(in, vf_load(weights + j * BLOCK), acc[i * n + j]);
@@ -60,7 +60,7 @@ KERNEL_INLINE void add_row(const tile *t, const float *x, const float *weights, 
         }
         weights += t->group * BLOCK;
         column += t->dilation;
-        x += t->dilation * t->pitch;
+        at += t->dilation * t->pitch;
     }
 }
 
@@ -106,12 +106,12 @@ KERNEL_INLINE void run_tile(const tile *t, const int n, const bool border)
     for (int i = 0; i < width * n; i++) acc[i] = (vf){0};
     for (size_t j = 0; j < t->group; j += (size_t)n) { /* the vector of the group that is j from this one */
         const size_t lane = t->lane ^ (n < VL ? 0 : j);
-        const float *x = t->x + t->first + ((ptrdiff_t)lane - (ptrdiff_t)t->lane);
+        const ptrdiff_t first = t->first + (ptrdiff_t)lane - (ptrdiff_t)t->lane;
         const float *weights = t->weights + j * BLOCK + lane;
         for (ptrdiff_t z = 0; z < t->rows[0]; z++) {
             for (ptrdiff_t y = 0; y < t->rows[1]; y++) {
-                add_row(t, x + z * t->step[0] + y * t->step[1], weights + z * t->weight_step[0] + y * t->weight_step[1],
-                        acc, n, width, border);
+                add_row(t, t->x, first + z * t->step[0] + y * t->step[1],
+                        weights + z * t->weight_step[0] + y * t->weight_step[1], acc, n, width, border);
             }
         }
     }
