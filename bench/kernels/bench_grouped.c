@@ -58,7 +58,7 @@ static void bench_layer(const bench *b, const layer *l)
                     .y_pitch = channels,
                     .epilogue = {.bias = bias, .activation = {SN_ACT_CLAMP, 0, INFINITY}}},
               .rows = (size_t)out};
-    bench_row(b, "grouped", name, bench_seconds(run_call, &c), 2.0 * (double)(outputs * group * 9),
+    bench_row(b, "grouped", name, run_call, &c, 2.0 * (double)(outputs * group * 9),
               4.0 * (double)(inputs + outputs + packed));
     free(y);
     free(bias);
