@@ -6,13 +6,23 @@ static bool is_floats(const sn_impl_site *site, size_t i)
     return !sn_site_has(site, i) || sn_fact_is_float(&site->in[i]);
 }
 
-bool sn_conv_site(const sn_impl_site *site, sn_conv_sizes *sizes)
+static bool site_sizes(const sn_impl_site *site, sn_conv_geometry_fn *geometry, sn_conv_sizes *sizes)
 {
     const sn_shape *x = sn_site_in(site, 0), *w = sn_site_in(site, 1);
     if (!is_floats(site, 0) || !is_floats(site, 1) || !is_floats(site, 2) || !sn_fact_is_float(&site->out[0]))
         return false;
     if (x->rank < 3 || x->rank > 2 + SN_WINDOW_AXES || w->rank != x->rank) return false;
-    return sn_conv_geometry(site->params, x, w, sizes, NULL) == SINTER_OK;
+    return geometry(site->params, x, w, sizes, NULL) == SINTER_OK;
+}
+
+bool sn_conv_site(const sn_impl_site *site, sn_conv_sizes *sizes)
+{
+    return site_sizes(site, sn_conv_geometry, sizes);
+}
+
+bool sn_conv_transpose_site(const sn_impl_site *site, sn_conv_sizes *sizes)
+{
+    return site_sizes(site, sn_conv_transpose_geometry, sizes);
 }
 
 sn_image_window sn_conv_window(const sn_conv_sizes *sizes, size_t channels)

@@ -7,6 +7,7 @@
 
 /* Sizes of the site's convolution; false when they do not fit what the kernels take (1 to 3 spatial axes, floats). */
 bool sn_conv_site(const sn_impl_site *site, sn_conv_sizes *sizes);
+bool sn_conv_transpose_site(const sn_impl_site *site, sn_conv_sizes *sizes);
 /* The window over channels-last images of `channels`, the axes spread over depth, height and width. */
 sn_image_window sn_conv_window(const sn_conv_sizes *sizes, size_t channels);
 /* Gives the window its zeros, from the arena; false when memory is out. */

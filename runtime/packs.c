@@ -5,6 +5,7 @@
 #include "base/size.h"
 #include "graph/edit.h"
 #include "runtime/impl.h"
+#include "runtime/phases.h"
 #include <pthread.h>
 
 #define LEAST_BYTES ((size_t)1024)    /* below, keeping the original costs nothing */
@@ -52,6 +53,7 @@ size_t sn_pack_floats(const sn_kernels *k, const sn_pack_form *form)
     if (rounded < s->n || !sn_size_mul(s->taps, s->kc, &most) || !sn_size_mul(most, rounded, &most)) return SIZE_MAX;
     if (!sn_size_add(most, SN_ALIGNMENT, &most) || !sn_size_mul(most, form->groups, &most)) return SIZE_MAX;
     if (most > SN_MAX_TENSOR_BYTES / sizeof(float)) return SIZE_MAX;
+    if (form->kind == SN_PACK_GROUPED) return k->grouped->packed_size(form->groups * s->n, s->n, s->taps);
     return form->groups * sn_pack_group(k, form);
 }
 
@@ -87,6 +89,14 @@ void sn_pack(const sn_kernels *k, const sn_pack_form *form, const float *from, f
         k->depthwise->pack(from, form->source.n, form->source.taps, to);
         return;
     }
+    if (form->kind == SN_PACK_GROUPED) {
+        k->grouped->pack(from, form->groups * form->source.n, form->source.n, form->source.taps, to);
+        return;
+    }
+    if (form->kind == SN_PACK_PHASES) {
+        sn_phases_pack(k, form, from, to, pool);
+        return;
+    }
     packing x = {.kernels = k, .form = form, .from = from, .to = to, .panels = panels_of(k, form)};
     sn_parallel_for(pool, form->groups * x.panels, 1, pack_panels, &x);
 }
@@ -120,7 +130,8 @@ static bool same_form(const sn_pack_form *a, const sn_pack_form *b)
     const sn_gemm_source *s = &a->source, *t = &b->source;
     return a->kind == b->kind && a->groups == b->groups && a->group_pitch == b->group_pitch && s->taps == t->taps &&
            s->kc == t->kc && s->n == t->n && s->tap_pitch == t->tap_pitch && s->channel_pitch == t->channel_pitch &&
-           s->column_pitch == t->column_pitch;
+           s->column_pitch == t->column_pitch && memcmp(a->kernel, b->kernel, sizeof a->kernel) == 0 &&
+           memcmp(a->step, b->step, sizeof a->step) == 0;
 }
 
 /* Under the lock, or before others know of p. */
@@ -227,6 +238,8 @@ static void unpack(const sn_kernels *k, const pack *source, float *to)
     for (size_t g = 0; form->kind == SN_PACK_GEMM && g < form->groups; g++) {
         k->gemm->unpack(s, source->data + g * sn_pack_group(k, form), to + (ptrdiff_t)g * form->group_pitch);
     }
+    if (form->kind == SN_PACK_PHASES) sn_phases_unpack(k, form, source->data, to);
+    if (form->kind == SN_PACK_GROUPED) k->grouped->unpack(source->data, form->groups * s->n, s->n, s->taps, to);
     if (form->kind == SN_PACK_DEPTHWISE) k->depthwise->unpack(source->data, s->n, s->taps, to);
 }
 

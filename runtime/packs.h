@@ -18,8 +18,10 @@
 #include "runtime/pool.h"
 
 typedef enum sn_pack_kind {
-    SN_PACK_GEMM,     /* `groups` matrices for sn_gemm_kernels, one after the other */
-    SN_PACK_DEPTHWISE /* [taps][channels]: a transposition */
+    SN_PACK_GEMM,      /* `groups` matrices for sn_gemm_kernels, one after the other */
+    SN_PACK_PHASES,    /* likewise, for each phase of a transposed convolution: runtime/phases.h */
+    SN_PACK_GROUPED,   /* for sn_grouped_kernels */
+    SN_PACK_DEPTHWISE, /* [taps][channels]: a transposition */
 } sn_pack_kind;
 
 /* How a tensor becomes a pack: element (group, tap, channel, column) is at the sum of index times pitch. */
@@ -27,7 +29,8 @@ typedef struct sn_pack_form {
     sn_pack_kind kind;
     size_t groups;
     ptrdiff_t group_pitch;
-    sn_gemm_source source; /* of one group; b is not set */
+    sn_gemm_source source;                               /* of one group; b is not set */
+    size_t kernel[SN_WINDOW_AXES], step[SN_WINDOW_AXES]; /* SN_PACK_PHASES */
 } sn_pack_form;
 
 typedef struct sn_packs sn_packs;

@@ -168,9 +168,16 @@ void bench_gemm(const bench *b)
 {
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) bench_matrix(b, &matrices[i]);
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) bench_conv(b, &convs[i]);
-    bench_pack(b, "pack [K][N] 4096x4096", (sn_gemm_source){NULL, 1, 4096, 4096, 0, 4096, 1});
-    bench_pack(b, "pack [N][K] 4096x4096", (sn_gemm_source){NULL, 1, 4096, 4096, 0, 1, 4096});
-    bench_pack(b, "pack [N][K] 1000x2048", (sn_gemm_source){NULL, 1, 2048, 1000, 0, 1, 2048});
-    bench_pack(b, "pack OIHW 512x512x3x3", (sn_gemm_source){NULL, 9, 512, 512, 1, 9, 9 * 512});
-    bench_pack(b, "pack OIHW 64x64x3x3", (sn_gemm_source){NULL, 9, 64, 64, 1, 9, 9 * 64});
+    bench_pack(b, "pack [K][N] 4096x4096",
+               (sn_gemm_source){.taps = 1, .kc = 4096, .n = 4096, .channel_pitch = 4096, .column_pitch = 1});
+    bench_pack(b, "pack [N][K] 4096x4096",
+               (sn_gemm_source){.taps = 1, .kc = 4096, .n = 4096, .channel_pitch = 1, .column_pitch = 4096});
+    bench_pack(b, "pack [N][K] 1000x2048",
+               (sn_gemm_source){.taps = 1, .kc = 2048, .n = 1000, .channel_pitch = 1, .column_pitch = 2048});
+    bench_pack(
+        b, "pack OIHW 512x512x3x3",
+        (sn_gemm_source){.taps = 9, .kc = 512, .n = 512, .tap_pitch = 1, .channel_pitch = 9, .column_pitch = 9 * 512});
+    bench_pack(
+        b, "pack OIHW 64x64x3x3",
+        (sn_gemm_source){.taps = 9, .kc = 64, .n = 64, .tap_pitch = 1, .channel_pitch = 9, .column_pitch = 9 * 64});
 }

@@ -4,7 +4,8 @@
  * Goto's blocking (2008), with B packed beforehand and A read in place: a block of B, some panels wide and some steps
  * of k deep, stays in the second-level cache while all rows of A meet it, a tile of them after the other; each tile is
  * read from far away once, and meets all panels of the block. Between blocks of k the sums wait in C. Rows are dealt
- * evenly to the tiles: 49 are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
+ * evenly to the tiles: 49 are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7. Where lines of C do not follow each other, each
+ * has tiles of its own.
  *
  * While a block is worked on, the lines of the next one are asked for, one with every step of k: it lies in one stretch
  * per panel, far apart, where the hardware does not guess it. Products of few rows are another matter: they read B as
@@ -71,12 +72,21 @@ static void copy_rows(const k_block *block, size_t rows, const float **a, float 
     }
 }
 
+/* Where a row of C, or of the residual, begins. */
+static size_t row_at(const sn_gemm *g, size_t row, size_t pitch)
+{
+    if (!g->lines) return row * pitch;
+    window_position p = position_of_row(g->window, row);
+    return (size_t)p.image * g->lines->image + (size_t)p.at[0] * g->lines->depth + (size_t)p.at[1] * g->lines->height +
+           (size_t)p.at[2] * pitch;
+}
+
 static void set_epilogue(const gemm_pass *p, size_t row, size_t column, tile_args *t)
 {
     const sn_epilogue *e = &p->g->epilogue;
     t->scale = e->scale ? e->scale + column : NULL;
     t->bias = e->bias ? e->bias + column : NULL;
-    t->residual = e->residual ? e->residual + row * e->residual_row + column : NULL;
+    t->residual = e->residual ? e->residual + row_at(p->g, row, e->residual_row) + column : NULL;
     t->residual_row = e->residual_row;
     t->clamp = e->activation.kind == SN_ACT_CLAMP;
     t->lo = e->activation.alpha;
@@ -108,12 +118,13 @@ static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index)
     t.c_row = g->c_row;
     t.b_panel = TILE_COLUMNS * g->taps * g->kc;
     size_t column0 = p->panel * TILE_COLUMNS, columns = least(g->n - column0, p->panels * TILE_COLUMNS);
+    float *c = g->c + row_at(g, row, g->c_row) + column0;
     for (size_t done = 0, panels; done < p->panels; done += panels) {
         size_t column = done * TILE_COLUMNS, left = columns - column;
         bool several = rows <= FEW_ROWS && left >= few_rows_tiles[rows - 1].panels * TILE_COLUMNS;
         panels = several ? few_rows_tiles[rows - 1].panels : 1;
         t.b = block_lines(g, &p->block, p->panel + done, panel_width(left));
-        t.c = g->c + row * g->c_row + column0 + column;
+        t.c = c + column;
         t.columns = least(left, panels * TILE_COLUMNS);
         set_epilogue(p, row, column0 + column, &t);
         set_prefetch(p, done, index, &t);
@@ -126,8 +137,7 @@ static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index)
     }
     sn_activation_kind kind = g->epilogue.activation.kind;
     if (p->last && kind != SN_ACT_NONE && kind != SN_ACT_CLAMP) {
-        SN_FOR_ISA(sn_activation)
-            .apply(&g->epilogue.activation, g->c + row * g->c_row + column0, rows, columns, g->c_row);
+        SN_FOR_ISA(sn_activation).apply(&g->epilogue.activation, c, rows, columns, g->c_row);
     }
 }
 
@@ -161,13 +171,35 @@ static next_lines lines_after(const gemm_pass *p, size_t blocks, size_t i, size_
     return next;
 }
 
-static void run_block(const gemm_pass *p, size_t m0, size_t m1, size_t n_tiles)
+/* The end of the rows that lie c_row apart from `row` on, as far as m1. */
+static size_t end_of_line(const sn_gemm *g, size_t row, size_t m1)
 {
-    size_t rows = (m1 - m0) / n_tiles, more = (m1 - m0) % n_tiles, row = m0;
-    for (size_t i = 0; i < n_tiles; i++) {
-        size_t height = rows + (i < more);
-        run_tile(p, row, height, i);
-        row += height;
+    if (!g->lines) return m1;
+    size_t line = (size_t)g->window->out[SN_WINDOW_AXES - 1];
+    return least(m1, row - row % line + line);
+}
+
+static size_t count_tiles(const sn_gemm *g, size_t m0, size_t m1)
+{
+    size_t n = 0;
+    for (size_t row = m0, end; row < m1; row = end) {
+        end = end_of_line(g, row, m1);
+        n += ceil_div(end - row, TILE_ROWS);
+    }
+    return n;
+}
+
+static void run_block(const gemm_pass *p, size_t m0, size_t m1)
+{
+    size_t index = 0;
+    for (size_t row = m0; row < m1;) {
+        size_t left = end_of_line(p->g, row, m1) - row;
+        for (size_t tiles_left = ceil_div(left, TILE_ROWS); tiles_left > 0; tiles_left--) {
+            size_t height = ceil_div(left, tiles_left);
+            run_tile(p, row, height, index++);
+            row += height;
+            left -= height;
+        }
     }
 }
 
@@ -176,7 +208,7 @@ static void run(const sn_gemm *g, size_t m0, size_t m1, size_t panel0, size_t pa
     if (m0 >= m1 || panel0 >= panel1) return;
     window_tap taps[BLOCK_TAPS];
     gemm_pass p = {.g = g, .taps = taps};
-    size_t rows = m1 - m0, n_tiles = ceil_div(rows, TILE_ROWS), blocks = count_k_blocks(g);
+    size_t rows = m1 - m0, n_tiles = count_tiles(g, m0, m1), blocks = count_k_blocks(g);
     bool few = rows <= FEW_ROWS;
     for (p.panel = panel0; p.panel < panel1; p.panel += p.panels) {
         size_t left = panel1 - p.panel;
@@ -188,7 +220,7 @@ static void run(const sn_gemm *g, size_t m0, size_t m1, size_t panel0, size_t pa
             p.last = i + 1 == blocks;
             if (!few) p.next = lines_after(&p, blocks, i, left - p.panels, n_tiles);
             if (g->window) locate_taps(g->window, &p.block, taps);
-            run_block(&p, m0, m1, n_tiles);
+            run_block(&p, m0, m1);
         }
     }
 }

@@ -16,6 +16,12 @@
 #include "runtime/kernels/activation.h"
 #include "runtime/kernels/window.h"
 
+/* Where lines of output positions begin in C, and in the residual, when they do not follow each other: floats from one
+ * image, depth and height to the next. Within a line rows are c_row apart, and so are those of the residual. */
+typedef struct sn_gemm_lines {
+    size_t image, depth, height;
+} sn_gemm_lines;
+
 typedef struct sn_gemm {
     size_t m, n;
     size_t taps, kc; /* k = taps * kc; either may be 0 */
@@ -25,6 +31,7 @@ typedef struct sn_gemm {
     const float *b;                /* packed */
     float *c;                      /* element (m, n) at c[m * c_row + n]; overlaps neither A nor the residual */
     size_t c_row;
+    const sn_gemm_lines *lines; /* NULL: row m of C at c[m * c_row]; only with a window */
     sn_epilogue epilogue;
     const float
         *next; /* what will be read next, to be prefetched along the way: the weights of the next product; or NULL */
@@ -37,6 +44,9 @@ typedef struct sn_gemm_source {
     const float *b;
     size_t taps, kc, n;
     ptrdiff_t tap_pitch, channel_pitch, column_pitch;
+    /* Where the taps of B come from several sources: these are the lines of the panels from `line` on, of `lines` that
+     * there are. Both 0: these are all. */
+    size_t line, lines;
 } sn_gemm_source;
 
 typedef struct sn_gemm_kernels {

@@ -153,13 +153,19 @@ static void pack_dense_panel(const sn_gemm_source *s, const line_order *order, s
     }
 }
 
+/* Floats from the beginning of a pack to the first line of the source in a panel. */
+static size_t panel_at(const sn_gemm_source *s, size_t panel)
+{
+    const size_t lines = s->lines > 0 ? s->lines : s->taps * s->kc, column = panel * TILE_COLUMNS;
+    return column * lines + s->line * panel_width(s->n - column);
+}
+
 static void pack(const sn_gemm_source *s, float *packed, size_t panel0, size_t panel1)
 {
-    const size_t panel_size = s->taps * s->kc * TILE_COLUMNS;
     line_order order;
     bool dense = columns_are_dense(s, &order);
     for (size_t panel = panel0; panel < panel1; panel++) {
-        float *to = packed + panel * panel_size;
+        float *to = packed + panel_at(s, panel);
         if (dense) {
             pack_dense_panel(s, &order, panel, to);
         } else {
@@ -170,9 +176,8 @@ static void pack(const sn_gemm_source *s, float *packed, size_t panel0, size_t p
 
 static void unpack(const sn_gemm_source *s, const float *packed, float *b)
 {
-    const size_t panel_size = s->taps * s->kc * TILE_COLUMNS;
     for (size_t panel = 0; panel < ceil_div(s->n, TILE_COLUMNS); panel++) {
-        copy_panel(FROM_PANELS, s, panel, packed + panel * panel_size, b);
+        copy_panel(FROM_PANELS, s, panel, packed + panel_at(s, panel), b);
     }
 }
 

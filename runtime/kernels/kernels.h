@@ -12,6 +12,7 @@
 #include "runtime/kernels/depthwise.h"
 #include "runtime/kernels/elementwise.h"
 #include "runtime/kernels/gemm.h"
+#include "runtime/kernels/grouped.h"
 #include "runtime/kernels/layout.h"
 #include "runtime/kernels/norm.h"
 #include "runtime/kernels/planar.h"
@@ -20,7 +21,7 @@
 
 /* Each family is a header of this folder with the type sn_<family>_kernels, and a source. */
 #define SN_KERNEL_FAMILIES(X)                                                                                          \
-    X(activation) X(depthwise) X(elementwise) X(gemm) X(layout) X(norm) X(planar) X(pooling) X(winograd)
+    X(activation) X(depthwise) X(elementwise) X(gemm) X(grouped) X(layout) X(norm) X(planar) X(pooling) X(winograd)
 
 typedef struct sn_kernels {
     const char *isa;

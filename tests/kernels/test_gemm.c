@@ -15,7 +15,7 @@ static size_t panels_of(size_t n)
 /* B as a matrix [k][n], packed. */
 static float *packed_matrix(const float *b, size_t k, size_t n)
 {
-    sn_gemm_source s = {b, 1, k, n, 0, (ptrdiff_t)n, 1};
+    sn_gemm_source s = {.b = b, .taps = 1, .kc = k, .n = n, .channel_pitch = (ptrdiff_t)n, .column_pitch = 1};
     float *packed = poisoned_floats(gemm->packed_size(k, n));
     gemm->pack(&s, packed, 0, panels_of(n));
     return packed;
@@ -246,6 +246,73 @@ static void check_windows(const sn_kernels *k)
     }
 }
 
+/* ---------------------------------------------------------------------------------------------------- lines of C */
+
+static size_t line_at(const sn_gemm *g, size_t row)
+{
+    const ptrdiff_t *out = g->window->out;
+    size_t w = row % (size_t)out[2], line = row / (size_t)out[2];
+    size_t h = line % (size_t)out[1], plane = line / (size_t)out[1];
+    return plane / (size_t)out[0] * g->lines->image + plane % (size_t)out[0] * g->lines->depth + h * g->lines->height +
+           w * g->c_row;
+}
+
+/* With gaps between lines, planes and images C is what it is without, and the gaps are left alone. */
+static void check_lines_of(const window_case *x, const sn_activation *activation)
+{
+    sn_image_window w = x->w;
+    w.pitch[2] += (ptrdiff_t)x->kc;
+    w.pitch[1] += w.in[2] * w.pitch[2];
+    w.pitch[0] += w.in[1] * w.pitch[1];
+    w.image += w.in[0] * w.pitch[0];
+    size_t taps = (size_t)(w.kernel[0] * w.kernel[1] * w.kernel[2]), k = taps * x->kc, n = x->n;
+    tensors t = {.a = random_floats(x->batch * (size_t)w.image, 1), .b = random_floats(k * n, 2)};
+    w.zeros = t.zeros = calloc(x->kc + 1, sizeof *t.zeros);
+    t.packed = packed_matrix(t.b, k, n);
+    t.bias = random_floats(n, 3);
+    sn_gemm g = {.n = n, .taps = taps, .kc = x->kc, .a = t.a, .window = &w, .b = t.packed, .c_row = n + 2};
+    g.m = x->batch * (size_t)(w.out[0] * w.out[1] * w.out[2]);
+    sn_gemm_lines lines = {.height = (size_t)w.out[2] * g.c_row + 5};
+    lines.depth = (size_t)w.out[1] * lines.height + 7;
+    lines.image = (size_t)w.out[0] * lines.depth + 3;
+    sn_gemm dense = g;
+    g.lines = &lines;
+    size_t size = line_at(&g, g.m - 1) + n;
+    t.residual = random_floats(size, 4);
+    g.epilogue =
+        (sn_epilogue){.bias = t.bias, .residual = t.residual, .residual_row = g.c_row, .activation = *activation};
+    float *residual = poisoned_floats(g.m * n), *expected = poisoned_floats(size);
+    for (size_t i = 0; i < g.m; i++) memcpy(residual + i * n, t.residual + line_at(&g, i), n * sizeof *residual);
+    dense.epilogue = g.epilogue;
+    dense.epilogue.residual = residual;
+    dense.epilogue.residual_row = n;
+    dense.c = run_cut(dense, g.m, panels_of(n));
+    for (size_t i = 0; i < g.m; i++) {
+        memcpy(expected + line_at(&g, i), dense.c + i * dense.c_row, n * sizeof *expected);
+    }
+    for (size_t cut = 0; cut <= g.m; cut += 1 + g.m / 5) {
+        g.c = poisoned_floats(size);
+        gemm->run(&g, 0, cut, 0, panels_of(n));
+        gemm->run(&g, cut, g.m, 0, panels_of(n) / 2);
+        gemm->run(&g, cut, g.m, panels_of(n) / 2, panels_of(n));
+        assert_memory_equal(g.c, expected, size * sizeof *expected);
+        free(g.c);
+    }
+    free(dense.c);
+    free(residual);
+    free(expected);
+    free_tensors(&t);
+}
+
+static void check_lines(const sn_kernels *k)
+{
+    gemm = k->gemm;
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        check_lines_of(&windows[i], &(sn_activation){SN_ACT_CLAMP, -0.25f, 0.75f});
+        check_lines_of(&windows[i], &(sn_activation){SN_ACT_LEAKY_RELU, 0.5f, 0});
+    }
+}
+
 /* ---------------------------------------------------------------------------------------------------- epilogues */
 
 /* NaN and infinities pass as the formula says, whatever the path: clamp(NaN) is NaN. */
@@ -347,7 +414,12 @@ static void check_pack_of(size_t taps, size_t kc, size_t n)
     const size_t k = taps * kc, size = gemm->packed_size(k, n);
     assert_true(size <= k * panels_of(n) * gemm->nr);
     for (size_t order = 0; order < sizeof orders / sizeof *orders; order++) {
-        sn_gemm_source s = {NULL, taps, kc, n, orders[order][0], orders[order][1], orders[order][2]};
+        sn_gemm_source s = {.taps = taps,
+                            .kc = kc,
+                            .n = n,
+                            .tap_pitch = orders[order][0],
+                            .channel_pitch = orders[order][1],
+                            .column_pitch = orders[order][2]};
         size_t elements = 0;
         if (k * n > 0)
             elements = (size_t)((t - 1) * s.tap_pitch + (c - 1) * s.channel_pitch + (o - 1) * s.column_pitch) + 1;
@@ -375,6 +447,36 @@ static void check_pack_of(size_t taps, size_t kc, size_t n)
     }
 }
 
+/* One source a tap, whose lines are in another order than the taps. */
+static void check_pack_by_taps(size_t taps, size_t kc, size_t n)
+{
+    const size_t size = gemm->packed_size(taps * kc, n);
+    float *b = random_floats(taps * kc * n, 5), *all = poisoned_floats(size), *by_taps = poisoned_floats(size);
+    float *back = poisoned_floats(taps * kc * n);
+    sn_gemm_source s = {.b = b + (taps - 1) * kc * n,
+                        .taps = taps,
+                        .kc = kc,
+                        .n = n,
+                        .tap_pitch = -(ptrdiff_t)(kc * n),
+                        .channel_pitch = (ptrdiff_t)n,
+                        .column_pitch = 1};
+    gemm->pack(&s, all, 0, panels_of(n));
+    s.taps = 1;
+    s.lines = taps * kc;
+    for (size_t tap = 0; tap < taps; tap++) {
+        s.b = b + tap * kc * n;
+        s.line = (taps - 1 - tap) * kc;
+        gemm->pack(&s, by_taps, 0, panels_of(n));
+        gemm->unpack(&s, by_taps, back + tap * kc * n);
+    }
+    assert_memory_equal(by_taps, all, size * sizeof *all);
+    assert_memory_equal(back, b, taps * kc * n * sizeof *b);
+    free(b);
+    free(all);
+    free(by_taps);
+    free(back);
+}
+
 static void check_pack(const sn_kernels *k)
 {
     gemm = k->gemm;
@@ -386,6 +488,7 @@ static void check_pack(const sn_kernels *k)
     check_pack_of(1, 0, 20);
     check_pack_of(0, 7, 20);
     check_pack_of(4, 7, 0);
+    for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) check_pack_by_taps(3, 5, n);
 }
 
 #define EACH_ISA(name)                                                                                                 \
@@ -398,6 +501,7 @@ EACH_ISA(matrices)
 EACH_ISA(edges)
 EACH_ISA(batch)
 EACH_ISA(windows)
+EACH_ISA(lines)
 EACH_ISA(special)
 EACH_ISA(activations)
 EACH_ISA(next)
@@ -419,9 +523,10 @@ static void test_choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matrices), cmocka_unit_test(test_edges),   cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_windows),  cmocka_unit_test(test_special), cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_next),     cmocka_unit_test(test_pack),    cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_matrices),    cmocka_unit_test(test_edges), cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_windows),     cmocka_unit_test(test_lines), cmocka_unit_test(test_special),
+        cmocka_unit_test(test_activations), cmocka_unit_test(test_next),  cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

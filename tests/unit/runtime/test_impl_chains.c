@@ -10,7 +10,7 @@
 
 /* Convolution kinds as parts of chains. */
 typedef enum conv_kind { WINOGRAD, DIRECT, FEW, DEPTHWISE, GROUPED, CONV_KINDS } conv_kind;
-static const char *const conv_impls[] = {"winograd", "conv", "conv-few-channels", "depthwise", "conv"};
+static const char *const conv_impls[] = {"winograd", "conv", "conv-few-channels", "depthwise", "grouped"};
 static const int64_t conv_channels[] = {18, 20, 4, 19, 12};
 static conv_kind kind; /* of the chain's convolutions; channels in and out are the same */
 

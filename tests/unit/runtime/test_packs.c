@@ -24,6 +24,7 @@ typedef struct weight_case {
     int64_t x[5], w[5];
     int64_t group;
     bool pad, trans_b;
+    int64_t stride[3], dilation[3]; /* 0: not stated */
 } weight_case;
 
 static const weight_case weight_cases[] = {
@@ -36,6 +37,13 @@ static const weight_case weight_cases[] = {
     {"Conv", "conv-few-channels", 4, 4, .x = {N_ROWS, 3, 12, 8}, .w = {19, 3, 5, 5}},
     {"Conv", "depthwise", 4, 4, .x = {N_ROWS, 33, 7, 8}, .w = {33, 1, 3, 3}, .group = 33, .pad = true},
     {"Conv", "depthwise", 3, 3, .x = {N_ROWS, 100, 9}, .w = {100, 1, 3}, .group = 100},
+    {"ConvTranspose", "conv-transpose", 4, 4, .x = {N_ROWS, 20, 5, 4}, .w = {20, 33, 4, 3}, .stride = {2, 2}},
+    {"ConvTranspose", "conv-transpose", 4, 4, .x = {N_ROWS, 12, 5, 4}, .w = {12, 9, 3, 3}, .group = 3, .pad = true},
+    {"ConvTranspose", "conv-transpose", 3, 3, .x = {N_ROWS, 20, 7}, .w = {20, 17, 5}, .stride = {4}, .dilation = {6}},
+    {"ConvTranspose", "conv-transpose", 5, 5, .x = {N_ROWS, 8, 3, 4, 5}, .w = {8, 3, 2, 5, 3}, .group = 2,
+     .stride = {3, 2, 1}, .dilation = {1, 1, 2}},
+    {"Conv", "grouped", 4, 4, .x = {N_ROWS, 40, 7, 8}, .w = {40, 8, 3, 3}, .group = 5, .pad = true},
+    {"Conv", "grouped", 3, 3, .x = {N_ROWS, 90, 9}, .w = {90, 2, 5}, .group = 45},
     {"Gemm", "gemm", 2, 2, .x = {N_ROWS, 19}, .w = {19, 37}},
     {"Gemm", "gemm", 2, 2, .x = {N_ROWS, 19}, .w = {37, 19}, .trans_b = true},
     {"MatMul", "matmul", 3, 2, .x = {N_ROWS, 5, 19}, .w = {19, 37}},
@@ -48,6 +56,8 @@ static void set_attributes(sn_model *m, const weight_case *c)
     if (c->pad) attr_ints(m, "pads", INTS(1, 1, 1, 1));
     if (c->group > 0) attr_int(m, "group", c->group);
     if (c->trans_b) attr_int(m, "transB", 1);
+    if (c->stride[0] > 0) attr_ints(m, "strides", c->stride, (size_t)c->rank_w - 2);
+    if (c->dilation[0] > 0) attr_ints(m, "dilations", c->dilation, (size_t)c->rank_w - 2);
 }
 
 static sn_value_id weight_of(sn_model *m, const weight_case *c)

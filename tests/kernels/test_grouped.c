@@ -1,0 +1,283 @@
+/* Convolution in small groups against loops in double, for every instruction set. */
+#include "tests/kernels/kernel_test.h"
+
+typedef struct grouped_case {
+    size_t images, channels, group, pitch, y_pitch; /* pitches: of a position */
+    ptrdiff_t in[3], kernel[3], stride[3], dilation[3], pad[3], pad_end[3];
+    bool bias, residual;
+    sn_activation activation;
+} grouped_case;
+
+#define ONES                                                                                                           \
+    {                                                                                                                  \
+        1, 1, 1                                                                                                        \
+    }
+#define NONE                                                                                                           \
+    {                                                                                                                  \
+        0, 0, 0                                                                                                        \
+    }
+static const grouped_case cases[] = {
+    {1, 2, 2, 2, 2, {1, 1, 1}, {1, 1, 1}, ONES, ONES, NONE, NONE, false, false, {0}},
+    {2, 16, 4, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {SN_ACT_CLAMP, 0, 6}},
+    {1,
+     40,
+     4,
+     43,
+     50,
+     {1, 7, 30},
+     {1, 3, 3},
+     ONES,
+     ONES,
+     {0, 1, 1},
+     {0, 1, 1},
+     true,
+     true,
+     {SN_ACT_CLAMP, -0.5f, 0.5f}},
+    {1, 56, 8, 56, 56, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
+    {1, 22, 2, 22, 24, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, NONE, {0, 1, 1}, false, true, {0}},
+    {3,
+     32,
+     8,
+     32,
+     32,
+     {1, 7, 7},
+     {1, 5, 5},
+     ONES,
+     ONES,
+     {0, 2, 2},
+     {0, 2, 2},
+     true,
+     false,
+     {SN_ACT_CLAMP, 0, INFINITY}},
+    {1, 8, 8, 8, 8, {1, 10, 10}, {1, 3, 3}, ONES, {1, 2, 2}, {0, 2, 2}, {0, 2, 2}, true, false, {0}},
+    {1,
+     36,
+     4,
+     36,
+     36,
+     {1, 12, 12},
+     {1, 4, 2},
+     {1, 3, 1},
+     {1, 1, 3},
+     {0, 1, 1},
+     {0, 2, 0},
+     true,
+     true,
+     {SN_ACT_CLAMP, 0, 1}},
+    {1, 24, 8, 24, 24, {1, 1, 40}, {1, 1, 31}, ONES, ONES, {0, 0, 15}, {0, 0, 15}, true, false, {0}},
+    {2, 18, 2, 20, 18, {1, 1, 40}, {1, 1, 5}, {1, 1, 3}, ONES, {0, 0, 2}, {0, 0, 2}, true, false, {0}},
+    {1, 12, 4, 12, 12, {1, 40, 1}, {1, 5, 1}, ONES, ONES, {0, 2, 0}, {0, 2, 0}, false, false, {0}},
+    {2, 12, 2, 12, 12, {5, 6, 7}, {3, 3, 3}, ONES, ONES, {1, 1, 1}, {1, 1, 1}, true, true, {0}},
+    {1, 24, 8, 24, 24, {7, 6, 9}, {2, 1, 5}, {2, 1, 1}, {3, 1, 1}, {1, 0, 2}, {1, 0, 2}, true, false, {0}},
+    /* cropped, and padded so much that windows lie outside */
+    {1, 16, 4, 16, 16, {1, 9, 12}, {1, 3, 3}, ONES, ONES, {0, -2, -1}, {0, 1, -3}, true, false, {0}},
+    {1, 16, 8, 16, 16, {1, 2, 2}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 6, 7}, {0, 6, 5}, true, false, {0}},
+    {1, 16, 2, 16, 16, {1, 2, 2}, {1, 2, 4}, {1, 1, 1}, {1, 2, 5}, {0, 6, 17}, {0, 6, 15}, true, false, {0}},
+    /* nothing */
+    {0, 16, 4, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
+    {1, 0, 4, 0, 0, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
+    {1, 4, 4, 4, 4, {1, 0, 9}, {1, 3, 3}, ONES, ONES, {0, 2, 1}, {0, 2, 1}, true, false, {0}},
+};
+#define N_CASES (sizeof cases / sizeof *cases)
+
+static size_t product(const ptrdiff_t *n)
+{
+    return (size_t)(n[0] * n[1] * n[2]);
+}
+
+static sn_image_window window_of(const grouped_case *c)
+{
+    sn_image_window w = {.image = (ptrdiff_t)(product(c->in) * c->pitch)};
+    ptrdiff_t pitch = (ptrdiff_t)c->pitch;
+    for (int a = 2; a >= 0; a--) {
+        w.in[a] = c->in[a];
+        w.kernel[a] = c->kernel[a];
+        w.stride[a] = c->stride[a];
+        w.dilation[a] = c->dilation[a];
+        w.pad[a] = c->pad[a];
+        w.out[a] = (c->in[a] + c->pad[a] + c->pad_end[a] - (c->kernel[a] - 1) * c->dilation[a] - 1) / c->stride[a] + 1;
+        w.pitch[a] = pitch;
+        pitch *= c->in[a];
+    }
+    return w;
+}
+
+/* Elements from the first to the last of `positions` positions: nothing lies behind the last one's channels. */
+static size_t extent(size_t positions, size_t channels, size_t pitch)
+{
+    return positions > 0 ? (positions - 1) * pitch + channels : 0;
+}
+
+/* The sum for one output, and in *magnitude that of the absolute values. The weights are not packed. */
+static double sum_at(const sn_grouped *d, const float *weights, size_t m, size_t c, double *magnitude)
+{
+    const sn_image_window *w = d->window;
+    double sum = d->epilogue.bias ? (double)d->epilogue.bias[c] : 0;
+    const size_t first = c - c % d->group;
+    size_t o[3] = {m / (size_t)(w->out[1] * w->out[2]) % (size_t)w->out[0], m / (size_t)w->out[2] % (size_t)w->out[1],
+                   m % (size_t)w->out[2]};
+    const float *image = d->x + (ptrdiff_t)(m / product(w->out)) * w->image;
+    *magnitude = fabs(sum);
+    for (size_t t = 0; t < product(w->kernel); t++) {
+        size_t k[3] = {t / (size_t)(w->kernel[1] * w->kernel[2]), t / (size_t)w->kernel[2] % (size_t)w->kernel[1],
+                       t % (size_t)w->kernel[2]};
+        ptrdiff_t at = (ptrdiff_t)first;
+        bool inside = true;
+        for (int a = 0; a < 3; a++) {
+            ptrdiff_t i = (ptrdiff_t)o[a] * w->stride[a] + (ptrdiff_t)k[a] * w->dilation[a] - w->pad[a];
+            inside = inside && i >= 0 && i < w->in[a];
+            at += i * w->pitch[a];
+        }
+        if (!inside) continue;
+        for (size_t i = 0; i < d->group; i++) {
+            double v = (double)image[at + (ptrdiff_t)i] * (double)weights[(c * d->group + i) * product(w->kernel) + t];
+            sum += v;
+            *magnitude += fabs(v);
+        }
+    }
+    if (d->epilogue.residual) {
+        double r = (double)d->epilogue.residual[m * d->epilogue.residual_row + c];
+        sum += r;
+        *magnitude += fabs(r);
+    }
+    return sum;
+}
+
+static double activated(double x, const sn_activation *a)
+{
+    if (a->kind == SN_ACT_NONE || isnan(x)) return x;
+    return x < (double)a->alpha ? (double)a->alpha : x > (double)a->beta ? (double)a->beta : x;
+}
+
+static void check_outputs(const sn_kernels *k, const sn_grouped *d, const float *weights, size_t positions)
+{
+    for (size_t m = 0; m < positions; m++) {
+        for (size_t c = 0; c < d->channels; c++) {
+            double magnitude, sum = sum_at(d, weights, m, c, &magnitude);
+            float y = d->y[m * d->y_pitch + c];
+            double expected = activated(sum, &d->epilogue.activation);
+            if (isnan(expected) || isinf(expected)) {
+                assert_true(isnan(expected) ? isnan(y) : (double)y == expected);
+                continue;
+            }
+            check_close(y, expected, magnitude, k->isa, m * d->channels + c);
+        }
+        for (size_t c = d->channels; c < d->y_pitch && m + 1 < positions; c++) {
+            assert_true(isnan(d->y[m * d->y_pitch + c])); /* a gap: not written */
+        }
+    }
+}
+
+/* Rows one by one, and batches one by one, give the same bits. */
+static void check_splits(const sn_kernels *k, const sn_grouped *whole, size_t rows, size_t size)
+{
+    sn_grouped d = *whole;
+    for (size_t step = 1; step < rows; step = 2 * step + 1) {
+        d.y = poisoned_floats(size);
+        for (size_t row = 0; row < rows; row += step) {
+            k->grouped->run(&d, row, row + step < rows ? row + step : rows);
+        }
+        assert_memory_equal(d.y, whole->y, size * sizeof *d.y);
+        free(d.y);
+    }
+}
+
+/* `special`: some inputs and weights are NaN and infinite. */
+static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
+{
+    const sn_image_window w = window_of(c);
+    const size_t taps = product(w.kernel), positions = c->images * product(w.out);
+    const size_t in_size = extent(c->images * product(c->in), c->channels, c->pitch);
+    const size_t out_size = extent(positions, c->channels, c->y_pitch),
+                 rows = c->images * (size_t)(w.out[0] * w.out[1]);
+    const size_t weights_size = c->channels * c->group * taps;
+    float *x = random_floats(in_size, 1), *weights = random_floats(weights_size, 2);
+    float *packed = poisoned_floats(k->grouped->packed_size(c->channels, c->group, taps));
+    float *bias = c->bias ? random_floats(c->channels, 3) : NULL;
+    float *residual = c->residual ? random_floats(out_size, 4) : NULL;
+    for (size_t i = 0; special && i < in_size; i += 41) x[i] = i % 2 ? NAN : INFINITY;
+    for (size_t i = 0; special && i < weights_size; i += 297) weights[i] = -INFINITY;
+    k->grouped->pack(weights, c->channels, c->group, taps, packed);
+    sn_grouped d = {.window = &w,
+                    .channels = c->channels,
+                    .group = c->group,
+                    .x = x,
+                    .weights = packed,
+                    .y = poisoned_floats(out_size),
+                    .y_pitch = c->y_pitch,
+                    .epilogue = {NULL, bias, residual, c->y_pitch, c->activation}};
+    k->grouped->run(&d, 0, rows);
+    check_outputs(k, &d, weights, positions);
+    check_splits(k, &d, rows, out_size);
+    free(d.y);
+    free(residual);
+    free(bias);
+    free(packed);
+    free(weights);
+    free(x);
+}
+
+static void check_cases(const sn_kernels *k)
+{
+    for (size_t i = 0; i < N_CASES; i++) {
+        check_case(k, &cases[i], false);
+        check_case(k, &cases[i], true);
+    }
+}
+
+/* Every width of a map, so that tiles meet borders on either side or none. */
+static void check_widths(const sn_kernels *k)
+{
+    for (size_t group = 2; group <= SN_GROUPED_MOST; group *= 2) {
+        for (ptrdiff_t width = 1; width < 32; width += width < 19 ? 1 : 5) {
+            const grouped_case c = {.images = 1,
+                                    .channels = 24,
+                                    .group = group,
+                                    .pitch = 24,
+                                    .y_pitch = 24,
+                                    .in = {1, 3, width},
+                                    .kernel = {1, 3, 3},
+                                    .stride = {1, 1, 1 + width % 2},
+                                    .dilation = ONES,
+                                    .pad = {0, 1, 1},
+                                    .pad_end = {0, 1, 1},
+                                    .bias = true};
+            check_case(k, &c, false);
+        }
+    }
+}
+
+static void check_packing(const sn_kernels *k)
+{
+    for (size_t group = 2; group <= SN_GROUPED_MOST; group *= 2) {
+        const size_t channels = 5 * group, size = channels * group * 3;
+        float *weights = random_floats(size, 1), *packed = poisoned_floats(k->grouped->packed_size(channels, group, 3));
+        float *back = poisoned_floats(size);
+        k->grouped->pack(weights, channels, group, 3, packed);
+        k->grouped->unpack(packed, channels, group, 3, back);
+        assert_memory_equal(weights, back, size * sizeof *back);
+        free(back);
+        free(packed);
+        free(weights);
+    }
+}
+
+#define EACH_ISA(name)                                                                                                 \
+    static void test_##name(void **state)                                                                              \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        for_each_isa(check_##name);                                                                                    \
+    }
+EACH_ISA(cases)
+EACH_ISA(widths)
+EACH_ISA(packing)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_packing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
