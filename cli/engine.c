@@ -24,6 +24,11 @@ const sn_option sn_engine_options[] = {
      .kind = SN_OPTION_COUNT,
      .offset = offsetof(sn_engine_arguments, threads),
      .maximum = 1024},
+    {.name = "tune",
+     .help = "measure which implementation of a step is the fastest on this machine, instead of choosing by rules; the "
+             "first run takes longer, and results may differ in the last bits",
+     .kind = SN_OPTION_FLAG,
+     .offset = offsetof(sn_engine_arguments, tune)},
     {0},
 };
 
@@ -42,6 +47,7 @@ sinter_status sn_engine_session(const char *command, sinter_model *model, const 
     options.bn_stats = (sinter_bn_stats)a->bn_stats;
     options.reference = mode.reference;
     options.profile = mode.profile;
+    options.tune = a->tune;
     sinter_report *report = NULL;
     sinter_status status = sinter_session_create(&model, &options, out, &report, err);
     if (status == SINTER_OK && command) sn_command_report_notes(command, report);

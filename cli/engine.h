@@ -8,6 +8,7 @@ typedef struct sn_engine_arguments { /* zeroed: optimize, running statistics, al
     int optimize;                    /* index into on, off */
     int bn_stats;                    /* a sinter_bn_stats */
     int64_t threads;
+    bool tune;
 } sn_engine_arguments;
 
 extern const sn_option sn_engine_options[];

@@ -86,6 +86,7 @@ static sinter_status serve(void *context, const sn_list *operands, sinter_error 
         .threads = (int)a->engine.threads,
         .bn_stats = (sinter_bn_stats)a->engine.bn_stats,
         .no_optimize = a->engine.optimize != 0,
+        .tune = a->engine.tune,
         .queue_size = (size_t)a->queue_size,
         .max_body = (size_t)a->max_body,
         .header_timeout = a->header_timeout,

@@ -403,6 +403,12 @@ typedef struct sinter_session_options {
     sinter_bn_stats bn_stats;
     size_t max_plans; /* plans kept for different input shapes; 0: 8 */
     bool profile;     /* collect times per node: see sinter_session_profile */
+    /* Measure which implementation of a node is the fastest here, instead of trusting rules about sizes. The first run
+     * with new sizes takes longer by some runs of the measured nodes, and by preparing their weights in each form.
+     * Another choice adds up in another order, so that results may differ in the last bits from those of a session that
+     * is not tuned, or was tuned at another time. Within the session a choice is made once for all batch sizes: an
+     * answer depends neither on its batch nor on what else is running. */
+    bool tune;
 } sinter_session_options;
 #define SINTER_SESSION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \

@@ -14,15 +14,28 @@ static bool is_of(const sn_impl *row, const sn_op *op)
     return strcmp(row->op_type, op->name) == 0 && strcmp(row->domain, op->domain) == 0;
 }
 
-const sn_impl *sn_impl_find(const sn_impl_site *site, sn_impl_layouts *layouts)
+bool sn_impl_accepts(const sn_impl *row, const sn_impl_site *site, sn_impl_layouts *layouts)
 {
-    for (size_t i = 0; i < N_ROWS; i++) {
-        if (!is_of(rows[i], site->op)) continue;
-        for (size_t k = 0; k < site->n_in; k++) layouts->in[k] = SN_LAYOUT_PLAIN;
-        layouts->out = SN_LAYOUT_PLAIN;
-        if (rows[i]->accepts(site, layouts)) return rows[i];
+    for (size_t k = 0; k < site->n_in; k++) layouts->in[k] = SN_LAYOUT_PLAIN;
+    layouts->out = SN_LAYOUT_PLAIN;
+    return row->accepts(site, layouts);
+}
+
+const sn_impl *sn_impl_next(const sn_impl *row, const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    size_t i = 0;
+    while (row && rows[i++] != row) continue;
+    for (; i < N_ROWS; i++) {
+        if (is_of(rows[i], site->op) && sn_impl_accepts(rows[i], site, layouts)) return rows[i];
     }
     return NULL;
+}
+
+const sn_impl *sn_impl_find(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    const sn_impl *row = sn_impl_next(NULL, site, layouts);
+    while (row && row->prefers && !row->prefers(site)) row = sn_impl_next(row, site, layouts);
+    return row;
 }
 
 bool sn_impl_fuses(const sn_op *op)

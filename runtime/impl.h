@@ -82,7 +82,10 @@ typedef struct sn_impl {
     bool fuses;       /* takes any sn_fusion */
     bool by_image;    /* output i along dimension 0 follows from i of the inputs that are no constants */
     bool streams;     /* its state begins with an sn_weight_stream */
+    /* Can it do this? All rows that say so of a site read constant weights in the same form. */
     bool (*accepts)(const sn_impl_site *site, sn_impl_layouts *layouts);
+    /* Is it, of what it accepts, expected to be the fastest that no row before it is? NULL: always. */
+    bool (*prefers)(const sn_impl_site *site);
     /* Returns the state in *state (from site->arena) and the scratch bytes that run needs. */
     sinter_status (*prepare)(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err);
     void (*run)(const sn_impl_run *r);
@@ -91,8 +94,12 @@ typedef struct sn_impl {
     bool (*weights)(const void *params, const sn_shape *weight, sn_pack_form *form);
 } sn_impl;
 
-/* The first row that accepts, or NULL: use the reference. */
+/* The first row that accepts and prefers, or NULL: use the reference. */
 const sn_impl *sn_impl_find(const sn_impl_site *site, sn_impl_layouts *layouts);
+/* The first row behind `row` (NULL: of all) that accepts. */
+const sn_impl *sn_impl_next(const sn_impl *row, const sn_impl_site *site, sn_impl_layouts *layouts);
+/* row->accepts, with the layouts preset. */
+bool sn_impl_accepts(const sn_impl *row, const sn_impl_site *site, sn_impl_layouts *layouts);
 /* May steps of this operator fuse with what follows? */
 bool sn_impl_fuses(const sn_op *op);
 /* The form of the first row of the operator that packs this weight. */

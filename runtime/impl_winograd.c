@@ -1,6 +1,7 @@
 /*
- * 3x3 convolutions by Winograd's minimal filtering (kernels/winograd.h). Whether, and with which tiles, follows from
- * sizes without the batch and from nothing else, so that a batched answer is the single one.
+ * 3x3 convolutions by Winograd's minimal filtering (kernels/winograd.h), a row for each size of tiles. Whether, and
+ * with which tiles, follows from sizes without the batch and from nothing else, so that a batched answer is the single
+ * one.
  */
 #include "runtime/conv.h"
 #include "runtime/product.h"
@@ -34,14 +35,6 @@ static size_t tiles_of(const sn_conv_sizes *sizes, int64_t side)
     return (size_t)(sn_div_ceil(sizes->axis[0].out, side) * sn_div_ceil(sizes->axis[1].out, side));
 }
 
-/* F(4x4) halves the multiplications of F(2x2), but wastes more at the borders of small maps. 0: neither pays. */
-static size_t winograd_side(const sn_conv_sizes *sizes)
-{
-    size_t least = sizes->in_channels * sizes->out_channels <= FEW_TILES_MATRIX ? LEAST_TILES : MANY_TILES;
-    if (tiles_of(sizes, 4) >= least) return 4;
-    return tiles_of(sizes, 2) >= LEAST_TILES ? 2 : 0;
-}
-
 static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
     sn_conv_sizes sizes;
@@ -50,10 +43,28 @@ static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
         const sn_window_axis *a = &sizes.axis[i];
         if (a->kernel != 3 || a->stride != 1 || a->dilation != 1) return false;
     }
-    if (sizes.in_channels < LEAST_CHANNELS || sizes.out_channels < LEAST_CHANNELS || winograd_side(&sizes) == 0)
-        return false;
     layouts->in[0] = layouts->out = SN_LAYOUT_CHANNELS_LAST;
     return true;
+}
+
+static bool enough_channels(const sn_conv_sizes *sizes)
+{
+    return sizes->in_channels >= LEAST_CHANNELS && sizes->out_channels >= LEAST_CHANNELS;
+}
+
+/* F(4x4) halves the multiplications of F(2x2), but wastes more at the borders of small maps. */
+static bool winograd_prefers_4(const sn_impl_site *site)
+{
+    sn_conv_sizes sizes;
+    if (!sn_conv_site(site, &sizes) || !enough_channels(&sizes)) return false;
+    size_t least = sizes.in_channels * sizes.out_channels <= FEW_TILES_MATRIX ? LEAST_TILES : MANY_TILES;
+    return tiles_of(&sizes, 4) >= least;
+}
+
+static bool winograd_prefers_2(const sn_impl_site *site)
+{
+    sn_conv_sizes sizes;
+    return sn_conv_site(site, &sizes) && enough_channels(&sizes) && tiles_of(&sizes, 2) >= LEAST_TILES;
 }
 
 typedef struct weights_call {
@@ -113,7 +124,8 @@ static void winograd_split(winograd_state *s, size_t out, size_t threads)
     s->panel_step = sn_balanced_step(s->panels, 1, 1, threads);
 }
 
-static sinter_status winograd_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+static sinter_status winograd_prepare(const sn_impl_site *site, size_t side, void **state, size_t *scratch_size,
+                                      sinter_error *err)
 {
     winograd_state *s = SN_ARENA_NEW(site->arena, winograd_state);
     sn_conv_sizes sizes;
@@ -121,7 +133,7 @@ static sinter_status winograd_prepare(const sn_impl_site *site, void **state, si
     size_t in = (size_t)sizes.in_channels, out = (size_t)sizes.out_channels;
     s->kernels = site->kernels;
     s->window = sn_conv_window(&sizes, in);
-    s->winograd.side = winograd_side(&sizes);
+    s->winograd.side = side;
     sn_gemm *g = &s->winograd.conv;
     *g = (sn_gemm){.m = (size_t)sizes.batch * sn_conv_positions(&s->window),
                    .n = out,
@@ -146,6 +158,15 @@ static sinter_status winograd_prepare(const sn_impl_site *site, void **state, si
     *scratch_size = (s->shared_floats + worker * (size_t)site->threads) * sizeof(float);
     *state = s;
     return SINTER_OK;
+}
+
+static sinter_status winograd_prepare_4(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    return winograd_prepare(site, 4, state, scratch_size, err);
+}
+static sinter_status winograd_prepare_2(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    return winograd_prepare(site, 2, state, scratch_size, err);
 }
 
 /* A worker's part of the scratch: whether its V is filled, when it has its own; V; products. All steps of a plan deal
@@ -235,12 +256,23 @@ static void winograd_run(const sn_impl_run *r)
     sn_parallel_for(r->pool, panel_units_count, 1, panel_units, &x);
 }
 
-const sn_impl sn_impl_winograd_conv = {.domain = "",
-                                       .op_type = "Conv",
-                                       .name = "winograd",
-                                       .fuses = true,
-                                       .by_image = true,
-                                       .streams = true,
-                                       .accepts = winograd_accepts,
-                                       .prepare = winograd_prepare,
-                                       .run = winograd_run};
+const sn_impl sn_impl_winograd_4_conv = {.domain = "",
+                                         .op_type = "Conv",
+                                         .name = "winograd-4x4",
+                                         .fuses = true,
+                                         .by_image = true,
+                                         .streams = true,
+                                         .accepts = winograd_accepts,
+                                         .prefers = winograd_prefers_4,
+                                         .prepare = winograd_prepare_4,
+                                         .run = winograd_run};
+const sn_impl sn_impl_winograd_2_conv = {.domain = "",
+                                         .op_type = "Conv",
+                                         .name = "winograd-2x2",
+                                         .fuses = true,
+                                         .by_image = true,
+                                         .streams = true,
+                                         .accepts = winograd_accepts,
+                                         .prefers = winograd_prefers_2,
+                                         .prepare = winograd_prepare_2,
+                                         .run = winograd_run};

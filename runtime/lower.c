@@ -237,7 +237,8 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
         c->site.plain_out = is_output(x, &c->fused);
         c->impl = sn_impl_find(&c->site, &c->layouts);
     }
-    return SINTER_OK;
+    if (!c->impl || !b->s->tuner) return SINTER_OK;
+    return sn_tuner_choose(b->s->tuner, &c->site, &c->impl, &c->layouts, b->err);
 }
 
 /* Inputs in the layouts that the implementation reads, then those of what is fused. */

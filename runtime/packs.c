@@ -29,6 +29,7 @@ typedef struct block {
 struct sn_packs {
     const sn_kernels *kernels;
     const sn_model *m;
+    sn_packs *behind;     /* whose packs are looked for first, or NULL */
     pthread_mutex_t lock; /* guards what follows */
     pack *items;
     size_t count, capacity;
@@ -180,13 +181,26 @@ static bool insert(sn_packs *p, const pack *k)
     return true;
 }
 
+static const float *find_behind(const sn_packs *p, sn_value_id id, const sn_pack_form *form, sn_pack_maker maker)
+{
+    if (!p->behind) return NULL;
+    pthread_mutex_lock(&p->behind->lock);
+    const pack *found = find(p->behind, id, form, maker);
+    const float *data = found ? found->data : NULL;
+    pthread_mutex_unlock(&p->behind->lock);
+    return data;
+}
+
 const float *sn_packs_direct(sn_packs *p, sn_value_id id, const sn_pack_form *form, const sinter_value *constant,
                              sinter_pool *pool)
 {
+    const float *data = find_behind(p, id, form, NULL);
+    if (data) return data;
     pthread_mutex_lock(&p->lock);
     const pack *found = find(p, id, form, NULL);
-    const float *data = found ? found->data : NULL;
-    if (!found) {
+    if (found) {
+        data = found->data;
+    } else {
         pack made = {.value = id, .form = *form, .data = new_floats(p, sn_pack_floats(p->kernels, form))};
         if (made.data) sn_pack(p->kernels, form, constant->data, made.data, pool);
         if (made.data && insert(p, &made)) data = made.data;
@@ -198,10 +212,13 @@ const float *sn_packs_direct(sn_packs *p, sn_value_id id, const sn_pack_form *fo
 const float *sn_packs_derived(sn_packs *p, sn_value_id id, const float *direct, size_t floats, sn_pack_maker make,
                               void *context)
 {
+    const float *data = find_behind(p, id, NULL, make);
+    if (data) return data;
     pthread_mutex_lock(&p->lock);
     const pack *found = find(p, id, NULL, make);
-    const float *data = found ? found->data : NULL;
-    if (!found) {
+    if (found) {
+        data = found->data;
+    } else {
         pack made = {.value = id, .maker = make, .data = new_floats(p, floats)};
         if (made.data) make(context, direct, made.data);
         if (made.data && insert(p, &made)) data = made.data;
@@ -309,14 +326,28 @@ static sinter_status pack_all(sn_packs *p, sn_model *m, const sn_prepared_model 
     return SINTER_OK;
 }
 
-sinter_status sn_packs_create(sn_model *m, const sn_prepared_model *prepared, const sn_kernels *kernels,
-                              sinter_pool *pool, sn_packs **out, sinter_error *err)
+static sn_packs *new_table(const sn_model *m, const sn_kernels *kernels)
 {
     sn_packs *p = sn_calloc(1, sizeof *p);
-    if (!p) return sn_no_memory(err, "packing the weights");
+    if (!p) return NULL;
     pthread_mutex_init(&p->lock, NULL);
     p->kernels = kernels;
     p->m = m;
+    return p;
+}
+
+sn_packs *sn_packs_in_front(sn_packs *p)
+{
+    sn_packs *front = new_table(p->m, p->kernels);
+    if (front) front->behind = p;
+    return front;
+}
+
+sinter_status sn_packs_create(sn_model *m, const sn_prepared_model *prepared, const sn_kernels *kernels,
+                              sinter_pool *pool, sn_packs **out, sinter_error *err)
+{
+    sn_packs *p = new_table(m, kernels);
+    if (!p) return sn_no_memory(err, "packing the weights");
     p->hollow = sn_calloc(m->n_values, sizeof *p->hollow);
     sinter_status status = p->hollow ? pack_all(p, m, prepared, pool, err) : sn_no_memory(err, "packing the weights");
     if (status != SINTER_OK) {

@@ -39,6 +39,9 @@ typedef struct sn_packs sn_packs;
 SINTER_CHECK sinter_status sn_packs_create(sn_model *m, const sn_prepared_model *prepared, const sn_kernels *kernels,
                                            sinter_pool *pool, sn_packs **out, sinter_error *err);
 void sn_packs_free(sn_packs *p);
+/* An empty table in front of p: it gives the packs that p has, and keeps those that p lacks for itself, until it is
+ * freed. For packs of which it is not known yet whether they will be used. NULL when memory is out. */
+sn_packs *sn_packs_in_front(sn_packs *p);
 
 /* The direct pack of a constant, made now if the session did not. NULL when memory is out. */
 const float *sn_packs_direct(sn_packs *p, sn_value_id id, const sn_pack_form *form, const sinter_value *constant,

@@ -104,7 +104,9 @@ static sinter_status make_tables(sn_session *s, const sinter_session_options *o,
     s->max_plans = o->max_plans > 0 ? o->max_plans : DEFAULT_PLANS;
     s->plans = sn_calloc(s->max_plans, sizeof *s->plans);
     if (o->profile) s->profile = sn_calloc(s->m->n_nodes, sizeof *s->profile);
-    if (!s->plans || (o->profile && !s->profile)) return sn_no_memory(err, "making a session");
+    if (o->tune) s->tuner = sn_tuner_create();
+    if (!s->plans || (o->profile && !s->profile) || (o->tune && !s->tuner))
+        return sn_no_memory(err, "making a session");
     int cpus = sn_available_cpus();
     s->max_idle_states = cpus > 4 ? (size_t)cpus : 4;
     return SINTER_OK;
@@ -177,6 +179,7 @@ void sinter_session_free(sinter_session *s)
     sn_free(s->outputs);
     sn_free(s->profile);
     sn_packs_free(s->packs);
+    sn_tuner_free(s->tuner);
     sn_prepared_model_free(&s->prepared);
     sinter_model_free(s->model);
     pthread_mutex_destroy(&s->lock);

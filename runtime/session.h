@@ -3,6 +3,7 @@
 #define SN_RUNTIME_SESSION_H
 
 #include "runtime/plan.h"
+#include "runtime/tune.h"
 #include <pthread.h>
 
 typedef struct sn_state sn_state;
@@ -29,6 +30,7 @@ struct sinter_session {
     sinter_pool *pool;
     const sn_kernels *kernels;
     sn_packs *packs; /* NULL for a reference session */
+    sn_tuner *tuner; /* NULL: what impls.def says is believed */
     bool reference;
     bool uses_up_model; /* from the moment on when weights are let go */
     sn_session_input *inputs;
