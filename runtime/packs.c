@@ -227,6 +227,15 @@ const float *sn_packs_derived(sn_packs *p, sn_value_id id, const float *direct, 
     return data;
 }
 
+size_t sn_packs_bytes(sn_packs *p)
+{
+    size_t floats = 0;
+    pthread_mutex_lock(&p->lock);
+    for (const block *b = p->blocks; b; b = b->next) floats += b->used;
+    pthread_mutex_unlock(&p->lock);
+    return floats * sizeof(float);
+}
+
 /* ---------------------------------------------------------------------------------------------------- hollow tensors
  */
 

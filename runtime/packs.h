@@ -52,6 +52,9 @@ typedef void (*sn_pack_maker)(void *context, const float *direct, float *out);
 const float *sn_packs_derived(sn_packs *p, sn_value_id id, const float *direct, size_t floats, sn_pack_maker make,
                               void *context);
 
+/* Of all packs. */
+size_t sn_packs_bytes(sn_packs *p);
+
 /* Was the tensor let go? */
 bool sn_packs_is_hollow(const sn_packs *p, sn_value_id id);
 /* A plain tensor with the elements of a hollow one: a new reference. */

@@ -2,9 +2,9 @@
  * Measuring implementations: see tune.h.
  *
  * Candidates take turns, so that a slow phase of the machine meets all of them, and the least time of each counts: what
- * disturbs a trial only ever makes it longer. In a network other steps run in between, so before each trial a sweep
- * through other memory takes the caches nearest to the cores; without it, candidates with large weights look better
- * than they are.
+ * disturbs a trial only ever makes it longer. In a network the other steps' weights pass through the caches in
+ * between, so each trial begins with a sweep through as much memory; without it, candidates whose weights are large
+ * look better than they are.
  */
 #include "runtime/tune.h"
 
@@ -14,12 +14,14 @@
 #include <time.h>
 
 #define MOST_CANDIDATES 8
-#define MOST_ROUNDS     15
-#define BUDGET_NS       20000000 /* of trials of one node; but each candidate has one */
+#define LEAST_ROUNDS    2        /* however long they take: a single trial may meet a bad moment */
+#define MOST_ROUNDS     7        /* also in the shortest time */
+#define BUDGET_NS       20000000 /* of the trials of a node */
 #define LEAST_NS        5000     /* what takes less is not worth it, nor measured well */
 #define TIE_PERCENT     3        /* what gains less stays with the rules */
 #define MOST_CHOICES    4096     /* then the rules decide, so that neither memory nor time is without bounds */
-#define SWEEP_BYTES     ((size_t)4 << 20)
+#define MOST_SWEEP      ((size_t)16 << 20) /* bytes: about what the last cache has for a core */
+#define SWEEP_GRAIN     1024               /* lines */
 #define LINE_FLOATS     (SN_ALIGNMENT / sizeof(float))
 #define RANDOM_FLOATS   4096 /* then they repeat */
 
@@ -128,7 +130,7 @@ typedef struct trials {
     sn_packs *packs;
     sn_impl_run run; /* but for the state */
     float *memory;
-    const float *swept;
+    size_t swept; /* bytes, at its beginning */
 } trials;
 
 static bool same_layouts(const sn_impl_layouts *a, const sn_impl_layouts *b, size_t n_in)
@@ -165,11 +167,11 @@ static bool reserve(const sn_fact *f, size_t *at, size_t *total)
            sn_size_add(*total, sn_align_up(count, LINE_FLOATS), total);
 }
 
-/* Where inputs, what is fused and outputs are to lie; false when there is nothing to compute, or not from floats. */
+/* Where inputs, what is fused and outputs are to lie, from *total on; false when there is nothing to compute, or not
+ * from floats. */
 static bool lay_out(const sn_impl_site *site, size_t *at, size_t *total)
 {
     size_t used = 0;
-    *total = SWEEP_BYTES / sizeof(float);
     for (size_t i = 0; i < site->n_in; i++, used++) {
         if (site->in[i].present && !site->in[i].constant && !reserve(&site->in[i], &at[used], total)) return false;
     }
@@ -205,9 +207,12 @@ static void set_pointers(trials *t, const size_t *at, const void **in, void **ou
 static void fill(float *p, size_t n)
 {
     uint32_t seed = 1;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < RANDOM_FLOATS; i++) {
         seed = seed * 1664525u + 1013904223u;
-        p[i] = i < RANDOM_FLOATS ? (float)(seed >> 8) / (float)(1 << 23) - 1 : p[i - RANDOM_FLOATS];
+        p[i] = (float)(seed >> 8) / (float)(1 << 23) - 1;
+    }
+    for (size_t i = RANDOM_FLOATS; i < n; i += RANDOM_FLOATS) {
+        memcpy(p + i, p, (n - i < RANDOM_FLOATS ? n - i : RANDOM_FLOATS) * sizeof *p);
     }
 }
 
@@ -220,6 +225,7 @@ static sinter_status make_memory(trials *t, size_t scratch, bool *possible, sint
     const void **in = SN_ARENA_ARRAY(&t->arena, const void *, site->n_in + 2);
     void **out = SN_ARENA_ARRAY(&t->arena, void *, site->n_out);
     if (!at || !in || !out) return sn_no_memory(err, "tuning");
+    floats = t->swept / sizeof(float);
     *possible = lay_out(site, at, &floats);
     if (!*possible) return SINTER_OK;
     size_t scratch_at = floats;
@@ -229,7 +235,6 @@ static sinter_status make_memory(trials *t, size_t scratch, bool *possible, sint
     t->memory = sn_malloc_aligned(bytes);
     if (!t->memory) return sn_no_memory(err, "tuning");
     fill(t->memory, floats);
-    t->swept = t->memory;
     t->run.scratch = t->memory + scratch_at;
     t->run.scratch_size = scratch;
     set_pointers(t, at, in, out);
@@ -252,7 +257,7 @@ static uint64_t time_of(const trials *t, const candidate *c)
 {
     sn_impl_run run = t->run;
     run.state = c->state;
-    sn_parallel_for(run.pool, SWEEP_BYTES / SN_ALIGNMENT, 1024, sweep_lines, (void *)t->swept);
+    sn_parallel_for(run.pool, t->swept / SN_ALIGNMENT, SWEEP_GRAIN, sweep_lines, t->memory);
     uint64_t start = now();
     c->impl->run(&run);
     return now() - start;
@@ -262,7 +267,7 @@ static void try_in_turns(trials *t)
 {
     uint64_t spent = 0;
     sn_pool_enter(t->site.pool);
-    for (int round = 0; round < MOST_ROUNDS && spent < BUDGET_NS; round++) {
+    for (int round = 0; round < LEAST_ROUNDS || (round < MOST_ROUNDS && spent < BUDGET_NS); round++) {
         for (size_t i = 0; i < t->n; i++) {
             uint64_t time = time_of(t, &t->candidates[i]);
             if (time < t->candidates[i].least) t->candidates[i].least = time;
@@ -290,6 +295,8 @@ static sinter_status measure(trials *t, const sn_impl **impl, sinter_error *err)
 {
     size_t scratch = 0;
     bool possible;
+    t->swept = sn_packs_bytes(t->site.packs) / SN_ALIGNMENT * SN_ALIGNMENT;
+    if (t->swept > MOST_SWEEP) t->swept = MOST_SWEEP;
     t->packs = sn_packs_in_front(t->site.packs);
     if (!t->packs) return sn_no_memory(err, "tuning");
     t->site.packs = t->packs;

@@ -10,7 +10,7 @@
 
 /* Convolution kinds as parts of chains. */
 typedef enum conv_kind { WINOGRAD, DIRECT, FEW, DEPTHWISE, GROUPED, CONV_KINDS } conv_kind;
-static const char *const conv_impls[] = {"winograd", "conv", "conv-few-channels", "depthwise", "grouped"};
+static const char *const conv_impls[] = {"winograd-4x4", "conv", "conv-few-channels", "depthwise", "grouped"};
 static const int64_t conv_channels[] = {18, 20, 4, 19, 12};
 static conv_kind kind; /* of the chain's convolutions; channels in and out are the same */
 
@@ -327,7 +327,7 @@ static const struct {
     {flatten_gemm, NULL, "Conv=% Flatten=reference Gemm=gemm"},
     {reshape_chain, NULL, "Conv=% Reshape=reference Neg=unary Reshape=reference"},
     {shared_weight, NULL, "Conv=% Conv=%"},
-    {shared_by_sizes, NULL, "Conv=% MaxPool=max-pool Conv=%"},
+    {shared_by_sizes, NULL, "Conv=% MaxPool=max-pool Conv=&"},
     {weight_read_elsewhere, NULL, NULL},
     {weight_read_elsewhere, "", "Conv=#"},
     {both_layouts, NULL, NULL},

@@ -28,8 +28,8 @@ typedef struct weight_case {
 } weight_case;
 
 static const weight_case weight_cases[] = {
-    {"Conv", "winograd", 4, 4, .x = {N_ROWS, 18, 14, 15}, .w = {21, 18, 3, 3}, .pad = true},
-    {"Conv", "winograd", 4, 4, .x = {N_ROWS, 16, 7, 7}, .w = {16, 16, 3, 3}, .pad = true},
+    {"Conv", "winograd-4x4", 4, 4, .x = {N_ROWS, 18, 14, 15}, .w = {21, 18, 3, 3}, .pad = true},
+    {"Conv", "winograd-2x2", 4, 4, .x = {N_ROWS, 16, 7, 7}, .w = {16, 16, 3, 3}, .pad = true},
     {"Conv", "conv", 4, 4, .x = {N_ROWS, 20, 5, 4}, .w = {33, 20, 1, 1}},
     {"Conv", "conv", 3, 3, .x = {N_ROWS, 20, 11}, .w = {17, 20, 4}},
     {"Conv", "conv", 5, 5, .x = {N_ROWS, 16, 3, 4, 5}, .w = {7, 16, 2, 2, 2}},
