@@ -17,6 +17,7 @@
 #define LEAST_ROUNDS    2        /* however long they take: a single trial may meet a bad moment */
 #define MOST_ROUNDS     7        /* also in the shortest time */
 #define BUDGET_NS       20000000 /* of the trials of a node */
+#define SHORT_NS        100000   /* see time_of */
 #define LEAST_NS        5000     /* what takes less is not worth it, nor measured well */
 #define TIE_PERCENT     3        /* what gains less stays with the rules */
 #define MOST_CHOICES    4096     /* then the rules decide, so that neither memory nor time is without bounds */
@@ -129,8 +130,9 @@ typedef struct trials {
     sn_arena arena;
     sn_packs *packs;
     sn_impl_run run; /* but for the state */
-    float *memory;
-    size_t swept; /* bytes, at its beginning */
+    float *memory;   /* swept, then inputs, outputs and scratch */
+    size_t floats;
+    size_t swept; /* floats */
 } trials;
 
 static bool same_layouts(const sn_impl_layouts *a, const sn_impl_layouts *b, size_t n_in)
@@ -225,7 +227,7 @@ static sinter_status make_memory(trials *t, size_t scratch, bool *possible, sint
     const void **in = SN_ARENA_ARRAY(&t->arena, const void *, site->n_in + 2);
     void **out = SN_ARENA_ARRAY(&t->arena, void *, site->n_out);
     if (!at || !in || !out) return sn_no_memory(err, "tuning");
-    floats = t->swept / sizeof(float);
+    floats = t->swept;
     *possible = lay_out(site, at, &floats);
     if (!*possible) return SINTER_OK;
     size_t scratch_at = floats;
@@ -234,6 +236,7 @@ static sinter_status make_memory(trials *t, size_t scratch, bool *possible, sint
         return sn_no_memory(err, "tuning");
     t->memory = sn_malloc_aligned(bytes);
     if (!t->memory) return sn_no_memory(err, "tuning");
+    t->floats = floats;
     fill(t->memory, floats);
     t->run.scratch = t->memory + scratch_at;
     t->run.scratch_size = scratch;
@@ -253,11 +256,20 @@ static void sweep_lines(void *context, size_t begin, size_t end, int worker)
     (void)kept;
 }
 
+static void sweep(const trials *t, size_t from, size_t to)
+{
+    sn_parallel_for(t->site.pool, (to - from) / LINE_FLOATS, SWEEP_GRAIN, sweep_lines, t->memory + from);
+}
+
+/* The step before leaves its output, and what it worked on, in the caches. Steps that are short meet code that the
+ * processor knows from their like, not from their rivals: hence a run that is not timed. */
 static uint64_t time_of(const trials *t, const candidate *c)
 {
     sn_impl_run run = t->run;
     run.state = c->state;
-    sn_parallel_for(run.pool, t->swept / SN_ALIGNMENT, SWEEP_GRAIN, sweep_lines, t->memory);
+    if (c->least < SHORT_NS) c->impl->run(&run);
+    sweep(t, 0, t->swept);
+    sweep(t, t->swept, t->floats);
     uint64_t start = now();
     c->impl->run(&run);
     return now() - start;
@@ -295,8 +307,8 @@ static sinter_status measure(trials *t, const sn_impl **impl, sinter_error *err)
 {
     size_t scratch = 0;
     bool possible;
-    t->swept = sn_packs_bytes(t->site.packs) / SN_ALIGNMENT * SN_ALIGNMENT;
-    if (t->swept > MOST_SWEEP) t->swept = MOST_SWEEP;
+    size_t packs = sn_packs_bytes(t->site.packs);
+    t->swept = (packs < MOST_SWEEP ? packs : MOST_SWEEP) / SN_ALIGNMENT * LINE_FLOATS;
     t->packs = sn_packs_in_front(t->site.packs);
     if (!t->packs) return sn_no_memory(err, "tuning");
     t->site.packs = t->packs;

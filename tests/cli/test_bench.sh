@@ -15,6 +15,10 @@ json=$(tr -d '\t\n ' <<<"$out")
 has "$json" '"runs":4' '"batch_size":3' '"latency_ms":{"min":' '"p50":' '"p90":' '"p99":' '"max":' \
     '"runs_per_second":' '"rows_per_second":' '"memory_planned":' '"memory_unplanned":' '"steps":[{"name":' '"calls":4'
 
+# Measured or not, a convolution has an implementation that computes convolutions.
+expect 0 bench "$model" --iterations 2 --tune
+[[ $out =~ Conv\ +(conv|winograd) ]] || fail "tuned: $out"
+
 expect 0 bench "$model" --iterations 2 --shape image=6x1x28x28
 has "$out" "2 runs, batch 6"
 expect 4 bench "$model" --iterations 2 --shape image=6x1x28
