@@ -243,7 +243,7 @@ static _Alignas(SN_ALIGNMENT) char nothing[SN_ALIGNMENT];
 
 bool sn_packs_is_hollow(const sn_packs *p, sn_value_id id)
 {
-    return p && p->hollow[id];
+    return p && (p->behind ? p->behind : p)->hollow[id];
 }
 
 /* A tensor of the same type and shape without elements. */
@@ -271,6 +271,7 @@ static void unpack(const sn_kernels *k, const pack *source, float *to)
 
 sinter_status sn_packs_restore(sn_packs *p, sn_value_id id, sinter_value **out, sinter_error *err)
 {
+    if (p->behind) p = p->behind;
     const sinter_value *shell = p->m->values[id].constant;
     SN_TRY(sn_tensor_create(shell->dtype, &shell->shape, out, err));
     pthread_mutex_lock(&p->lock);

@@ -350,19 +350,25 @@ sinter_status sn_tuner_choose(sn_tuner *tuner, const sn_impl_site *site, const s
     if (is_empty(site)) return SINTER_OK;
     trials t = {.site = *site};
     t.site.arena = &t.arena;
-    const sn_impl *rules = *impl;
+    const sn_impl *chosen = *impl;
     sinter_status status = SINTER_OK;
     pthread_mutex_lock(&tuner->lock);
     const sn_impl *known = recall(tuner, site);
     if (known) {
-        *impl = known;
+        chosen = known;
     } else if (tuner->count < MOST_CHOICES) {
-        status = choose(tuner, &t, impl, layouts, err);
+        status = choose(tuner, &t, &chosen, layouts, err);
     }
     pthread_mutex_unlock(&tuner->lock);
     sn_packs_free(t.packs);
     sn_free(t.memory);
     sn_arena_free(&t.arena);
-    if (status == SINTER_OK && *impl != rules) (void)sn_impl_accepts(*impl, site, layouts);
-    return status;
+    if (status != SINTER_OK || chosen == *impl) return status;
+    /* In another plan, an input may lie otherwise than where the choice was made. */
+    if (sn_impl_accepts(chosen, site, layouts)) {
+        *impl = chosen;
+    } else {
+        (void)sn_impl_accepts(*impl, site, layouts);
+    }
+    return SINTER_OK;
 }

@@ -298,7 +298,8 @@ static sn_model *batch_norm(const void *unused)
     return m;
 }
 
-/* "%" stands for the convolution's implementation; "#" for that of one from plain to plain. */
+/* "%" stands for the convolution's implementation; "#" for that of one from plain to plain, "&" for that on
+ * maps of half the size. */
 static const struct {
     model_builder build;
     const void *context;
@@ -341,8 +342,10 @@ static const char *insert_impl(const char *text)
 {
     size_t used = 0;
     for (; *text; text++) {
-        if (*text == '%' || *text == '#') {
-            const char *impl = *text == '#' && kind == FEW ? "conv-planar" : conv_impls[kind];
+        if (*text == '%' || *text == '#' || *text == '&') {
+            const char *impl = conv_impls[kind];
+            if (*text == '#' && kind == FEW) impl = "conv-planar";
+            if (*text == '&' && kind == WINOGRAD) impl = "winograd-2x2";
             used += (size_t)snprintf(impls + used, sizeof impls - used, "%s", impl);
         } else {
             impls[used++] = *text;
