@@ -16,12 +16,6 @@ bool sn_conv_zeros(sn_image_window *w, size_t channels, sn_arena *arena);
 /* [M, C / group, taps...]: per group a product with kc = C / group channels for each tap. */
 bool sn_conv_weights(const void *params, const sn_shape *weight, sn_pack_form *form);
 
-/* One filter a channel, whose weights are packed another way. */
-static inline bool sn_conv_is_depthwise(const sn_conv_params *p, const sn_shape *weight)
-{
-    return p->group >= 2 && weight->dims[0] == p->group && weight->dims[1] == 1;
-}
-
 static inline size_t sn_conv_positions(const sn_image_window *w)
 {
     return (size_t)(w->out[0] * w->out[1] * w->out[2]);

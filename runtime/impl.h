@@ -82,7 +82,7 @@ typedef struct sn_impl {
     bool fuses;       /* takes any sn_fusion */
     bool by_image;    /* output i along dimension 0 follows from i of the inputs that are no constants */
     bool streams;     /* its state begins with an sn_weight_stream */
-    /* Can it do this? Rows that say so of one site share a form of constant weights, or can restore them. */
+    /* Can it do this? */
     bool (*accepts)(const sn_impl_site *site, sn_impl_layouts *layouts);
     /* Is it, of what it accepts, expected to be the fastest that no row before it is? NULL: always. */
     bool (*prefers)(const sn_impl_site *site);

@@ -105,7 +105,7 @@ static void run_product(const conv_state *s, const sn_impl_run *r, const float *
 static bool conv_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
     sn_conv_sizes sizes;
-    if (!sn_conv_site(site, &sizes) || sn_conv_is_depthwise(site->params, sn_site_in(site, 1))) return false;
+    if (!sn_conv_site(site, &sizes)) return false;
     layouts->in[0] = layouts->out = SN_LAYOUT_CHANNELS_LAST;
     return true;
 }

@@ -16,7 +16,7 @@ static bool depthwise_weights(const void *params, const sn_shape *weight, sn_pac
 {
     const sn_conv_params *p = params;
     if (weight->rank < 3 || weight->rank > 2 + SN_WINDOW_AXES) return false;
-    if (!sn_conv_is_depthwise(p, weight)) return false;
+    if (p->group < 2 || weight->dims[0] != p->group || weight->dims[1] != 1) return false;
     size_t taps = (size_t)sn_shape_product(weight, 2, weight->rank);
     *form = (sn_pack_form){
         .kind = SN_PACK_DEPTHWISE,

@@ -126,7 +126,7 @@ static void pack_and_discard(const sn_kernels *k, const sn_pack_form *form, cons
 
 /* ---------------------------------------------------------------------------------------------------- the table */
 
-static bool same_form(const sn_pack_form *a, const sn_pack_form *b)
+bool sn_pack_form_eq(const sn_pack_form *a, const sn_pack_form *b)
 {
     const sn_gemm_source *s = &a->source, *t = &b->source;
     return a->kind == b->kind && a->groups == b->groups && a->group_pitch == b->group_pitch && s->taps == t->taps &&
@@ -140,7 +140,7 @@ static const pack *find(const sn_packs *p, sn_value_id id, const sn_pack_form *f
 {
     for (size_t i = 0; i < p->count; i++) {
         const pack *k = &p->items[i];
-        if (k->value == id && k->maker == maker && (!form || same_form(&k->form, form))) return k;
+        if (k->value == id && k->maker == maker && (!form || sn_pack_form_eq(&k->form, form))) return k;
     }
     return NULL;
 }
@@ -296,7 +296,7 @@ static bool common_form(const sn_model *m, const sn_prepared_model *prepared, sn
         if (use->node == SN_NONE || use->slot != 1 || m->nodes[use->node].graph != 0) return false;
         const sn_prepared *node = &prepared->nodes[use->node];
         if (!node->op || !sn_impl_weights(node->op, node->params, &c->shape, &this_form)) return false;
-        if (i > 0 && !same_form(form, &this_form)) return false;
+        if (i > 0 && !sn_pack_form_eq(form, &this_form)) return false;
         *form = this_form;
     }
     return true;

@@ -33,6 +33,8 @@ typedef struct sn_pack_form {
     size_t kernel[SN_WINDOW_AXES], step[SN_WINDOW_AXES]; /* SN_PACK_PHASES */
 } sn_pack_form;
 
+bool sn_pack_form_eq(const sn_pack_form *a, const sn_pack_form *b);
+
 typedef struct sn_packs sn_packs;
 
 /* Packs every constant of the main graph whose readers all want the same form of it, and hollows it. */

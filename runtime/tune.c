@@ -142,6 +142,16 @@ static bool same_layouts(const sn_impl_layouts *a, const sn_impl_layouts *b, siz
     return same;
 }
 
+/* Constant weights may be packed already, in the one form that the session keeps. */
+static bool reads_session_form(const sn_impl_site *site, const sn_impl *row)
+{
+    sn_pack_form own, kept;
+    if (!row->weights || site->n_in < 2 || !sn_site_weights(site)) return true;
+    const sn_shape *weight = sn_site_in(site, 1);
+    return row->weights(site->params, weight, &own) && sn_impl_weights(site->op, site->params, weight, &kept) &&
+           sn_pack_form_eq(&own, &kept);
+}
+
 /* `rivals`: how many rows accept the site at all. */
 static bool list_candidates(trials *t, const sn_impl *rules, const sn_impl_layouts *wanted, size_t *rivals)
 {
@@ -152,6 +162,7 @@ static bool list_candidates(trials *t, const sn_impl *rules, const sn_impl_layou
     for (const sn_impl *row = NULL; (row = sn_impl_next(row, &t->site, &layouts));) {
         ++*rivals;
         if (t->n == MOST_CANDIDATES || !same_layouts(&layouts, wanted, n_in)) continue;
+        if (row != rules && !reads_session_form(&t->site, row)) continue;
         if (row == rules) t->rules = t->n;
         t->candidates[t->n++] = (candidate){.impl = row, .least = UINT64_MAX};
     }

@@ -209,15 +209,18 @@ static void test_no_rows(void **state)
     sinter_session_free(s);
 }
 
-/* A convolution whose weights are packed for each channel, one that reads plain images, and a product. */
+/* A convolution that reads plain images, two whose weights are packed as the general one cannot read them, a product.
+ */
 static sn_model *no_rivals(void)
 {
     sn_model *m = new_model(13);
-    sn_value_id y = conv_3x3(m, batch_input(m, "x", INTS(N_ROWS, 3, 14, 14)), 3, 19);
-    y = op(m, "Conv", IDS(y, constant(m, INTS(19, 1, 3, 3), 0.3f)));
-    attr_int(m, "group", 19);
+    sn_value_id y = conv_3x3(m, batch_input(m, "x", INTS(N_ROWS, 3, 14, 14)), 3, 36);
+    y = op(m, "Conv", IDS(y, constant(m, INTS(36, 12, 3, 3), 0.1f)));
+    attr_int(m, "group", 3);
+    y = op(m, "Conv", IDS(y, constant(m, INTS(36, 1, 3, 3), 0.3f)));
+    attr_int(m, "group", 36);
     y = op(m, "Flatten", IDS(op(m, "GlobalAveragePool", IDS(y))));
-    output(m, op(m, "Gemm", IDS(y, constant(m, INTS(19, 30), 0.3f))));
+    output(m, op(m, "Gemm", IDS(y, constant(m, INTS(36, 30), 0.3f))));
     return m;
 }
 
