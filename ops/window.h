@@ -55,8 +55,10 @@ static inline int64_t sn_window_extent(int64_t kernel, int64_t dilation)
 {
     return (kernel - 1) * dilation + 1;
 }
+/* b > 0: a stride, or a size that was checked. */
 static inline int64_t sn_div_floor(int64_t a, int64_t b)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): see above */
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 static inline int64_t sn_div_ceil(int64_t a, int64_t b)
