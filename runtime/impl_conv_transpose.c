@@ -32,6 +32,7 @@ typedef struct phase {
 typedef struct conv_transpose_state {
     sn_weight_stream stream; /* first: sn_impl.streams */
     sn_pack_form form;
+    const sn_kernels *kernels;
     const float *packed; /* NULL: the weights are packed by each run, into scratch */
     sn_gemm_lines lines;
     phase *phases; /* those with output positions */
@@ -226,6 +227,7 @@ static sinter_status conv_transpose_prepare(const sn_impl_site *site, void **sta
     sn_image_window w;
     if (!s || !site_window(site, &sizes, &w)) return sn_no_memory(err, "preparing a convolution");
     (void)conv_transpose_weights(site->params, sn_site_in(site, 1), &s->form);
+    s->kernels = site->kernels;
     s->has_bias = sn_site_has(site, 2);
     s->residual = site->fusion.residual;
     const size_t line = (size_t)(w.out[2] * sizes.out_channels);
@@ -243,8 +245,9 @@ static void conv_transpose_run(const sn_impl_run *r)
 {
     const conv_transpose_state *s = r->state;
     const float *b = s->packed, *residual = s->residual ? r->in[r->n_in] : NULL;
+    if (s->n_phases == 0) return;
     if (!b) {
-        sn_pack(s->phases->product.kernels, &s->form, r->in[1], r->scratch, r->pool);
+        sn_pack(s->kernels, &s->form, r->in[1], r->scratch, r->pool);
         b = r->scratch;
     }
     for (size_t i = 0; i < s->n_phases; i++) {
