@@ -8,13 +8,14 @@
 #include "base/alloc.h"
 #include "base/block.h"
 #include "base/file.h"
+#include "tests/unit/temporary.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/sinter-test-XXXXXX";
+static char folder[256];
 static char *path;
 static size_t page;
 
@@ -22,6 +23,7 @@ static int make_folder(void **state)
 {
     (void)state;
     page = (size_t)sysconf(_SC_PAGESIZE);
+    temporary_pattern(folder, sizeof folder, "test");
     if (!mkdtemp(folder)) return -1;
     path = sn_path_join(folder, "file");
     return path ? 0 : -1;

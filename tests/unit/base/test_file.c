@@ -7,18 +7,20 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "tests/unit/temporary.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/sinter-test-XXXXXX";
+static char folder[256];
 static char *path;
 
 static int make_folder(void **state)
 {
     (void)state;
+    temporary_pattern(folder, sizeof folder, "test");
     if (!mkdtemp(folder)) return -1;
     path = sn_path_join(folder, "out");
     return path ? 0 : -1;

@@ -3,6 +3,7 @@
 #define SN_TESTS_UNIT_IO_SCRATCH_H
 
 #include "base/file.h"
+#include "tests/unit/temporary.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,8 @@ typedef struct scratch {
 static inline int scratch_open(void **state)
 {
     scratch *s = calloc(1, sizeof *s);
-    const char *base = getenv("TMPDIR");
     if (!s) return -1;
-    snprintf(s->folder, sizeof s->folder, "%s/sinter-io-XXXXXX", base ? base : "/tmp");
+    temporary_pattern(s->folder, sizeof s->folder, "io");
     *state = s;
     return mkdtemp(s->folder) ? 0 : -1;
 }

@@ -10,18 +10,19 @@
 #include "graph/edit.h"
 #include "parser/export.h"
 #include "proto_builder.h"
+#include "tests/unit/temporary.h"
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { ELEMENTS = 2000, SIZE = ELEMENTS * 4 };
 
-static char root[] = "/tmp/sinter-external-XXXXXX";
-static char folder[64];
+static char root[200];
+static char folder[240];
 
 static const char *path_in(const char *where, const char *name)
 {
-    static char path[4][256];
+    static char path[4][512];
     static unsigned next;
     char *p = path[next++ % 4];
     snprintf(p, sizeof path[0], "%s/%s", where, name);
@@ -33,6 +34,7 @@ static int set_up(void **state)
     (void)state;
     static float elements[ELEMENTS];
     sinter_error err;
+    temporary_pattern(root, sizeof root, "external");
     if (!mkdtemp(root)) return 1;
     snprintf(folder, sizeof folder, "%s/model", root);
     if (mkdir(folder, 0700) != 0 || mkdir(path_in(folder, "sub"), 0700) != 0) return 1;
