@@ -1,5 +1,5 @@
 /* Convolution in small groups against loops in double, for every instruction set. */
-#include "tests/kernels/kernel_test.h"
+#include "tests/kernels/window_test.h"
 
 typedef struct grouped_case {
     size_t images, channels, group, pitch, y_pitch; /* pitches: of a position */
@@ -80,55 +80,17 @@ static const grouped_case cases[] = {
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 
-static size_t product(const ptrdiff_t *n)
-{
-    return (size_t)(n[0] * n[1] * n[2]);
-}
-
-static sn_image_window window_of(const grouped_case *c)
-{
-    sn_image_window w = {.image = (ptrdiff_t)(product(c->in) * c->pitch)};
-    ptrdiff_t pitch = (ptrdiff_t)c->pitch;
-    for (int a = 2; a >= 0; a--) {
-        w.in[a] = c->in[a];
-        w.kernel[a] = c->kernel[a];
-        w.stride[a] = c->stride[a];
-        w.dilation[a] = c->dilation[a];
-        w.pad[a] = c->pad[a];
-        w.out[a] = (c->in[a] + c->pad[a] + c->pad_end[a] - (c->kernel[a] - 1) * c->dilation[a] - 1) / c->stride[a] + 1;
-        w.pitch[a] = pitch;
-        pitch *= c->in[a];
-    }
-    return w;
-}
-
-/* Elements from the first to the last of `positions` positions: nothing lies behind the last one's channels. */
-static size_t extent(size_t positions, size_t channels, size_t pitch)
-{
-    return positions > 0 ? (positions - 1) * pitch + channels : 0;
-}
-
 /* The sum for one output, and in *magnitude that of the absolute values. The weights are not packed. */
 static double sum_at(const sn_grouped *d, const float *weights, size_t m, size_t c, double *magnitude)
 {
     const sn_image_window *w = d->window;
     double sum = d->epilogue.bias ? (double)d->epilogue.bias[c] : 0;
     const size_t first = c - c % d->group;
-    size_t o[3] = {m / (size_t)(w->out[1] * w->out[2]) % (size_t)w->out[0], m / (size_t)w->out[2] % (size_t)w->out[1],
-                   m % (size_t)w->out[2]};
-    const float *image = d->x + (ptrdiff_t)(m / product(w->out)) * w->image;
+    const float *image = d->x + (ptrdiff_t)(m / product(w->out)) * w->image + first;
     *magnitude = fabs(sum);
     for (size_t t = 0; t < product(w->kernel); t++) {
-        size_t k[3] = {t / (size_t)(w->kernel[1] * w->kernel[2]), t / (size_t)w->kernel[2] % (size_t)w->kernel[1],
-                       t % (size_t)w->kernel[2]};
-        ptrdiff_t at = (ptrdiff_t)first;
-        bool inside = true;
-        for (int a = 0; a < 3; a++) {
-            ptrdiff_t i = (ptrdiff_t)o[a] * w->stride[a] + (ptrdiff_t)k[a] * w->dilation[a] - w->pad[a];
-            inside = inside && i >= 0 && i < w->in[a];
-            at += i * w->pitch[a];
-        }
-        if (!inside) continue;
+        ptrdiff_t at;
+        if (!tap_is_inside(w, NULL, m, t, &at)) continue;
         for (size_t i = 0; i < d->group; i++) {
             double v = (double)image[at + (ptrdiff_t)i] * (double)weights[(c * d->group + i) * product(w->kernel) + t];
             sum += v;
@@ -143,29 +105,16 @@ static double sum_at(const sn_grouped *d, const float *weights, size_t m, size_t
     return sum;
 }
 
-static double activated(double x, const sn_activation *a)
-{
-    if (a->kind == SN_ACT_NONE || isnan(x)) return x;
-    return x < (double)a->alpha ? (double)a->alpha : x > (double)a->beta ? (double)a->beta : x;
-}
-
 static void check_outputs(const sn_kernels *k, const sn_grouped *d, const float *weights, size_t positions)
 {
     for (size_t m = 0; m < positions; m++) {
         for (size_t c = 0; c < d->channels; c++) {
             double magnitude, sum = sum_at(d, weights, m, c, &magnitude);
-            float y = d->y[m * d->y_pitch + c];
-            double expected = activated(sum, &d->epilogue.activation);
-            if (isnan(expected) || isinf(expected)) {
-                assert_true(isnan(expected) ? isnan(y) : (double)y == expected);
-                continue;
-            }
-            check_close(y, expected, magnitude, k->isa, m * d->channels + c);
-        }
-        for (size_t c = d->channels; c < d->y_pitch && m + 1 < positions; c++) {
-            assert_true(isnan(d->y[m * d->y_pitch + c])); /* a gap: not written */
+            check_value(d->y[m * d->y_pitch + c], activated(sum, &d->epilogue.activation), magnitude, k->isa,
+                        m * d->channels + c);
         }
     }
+    check_gaps(d->y, positions, d->channels, d->y_pitch);
 }
 
 /* Rows one by one, and batches one by one, give the same bits. */
@@ -185,7 +134,7 @@ static void check_splits(const sn_kernels *k, const sn_grouped *whole, size_t ro
 /* `special`: some inputs and weights are NaN and infinite. */
 static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
 {
-    const sn_image_window w = window_of(c);
+    const sn_image_window w = WINDOW_OF(c, false, c->pitch);
     const size_t taps = product(w.kernel), positions = c->images * product(w.out);
     const size_t in_size = extent(c->images * product(c->in), c->channels, c->pitch);
     const size_t out_size = extent(positions, c->channels, c->y_pitch),

@@ -1,5 +1,5 @@
 /* Pooling against loops in double, for every instruction set. */
-#include "tests/kernels/kernel_test.h"
+#include "tests/kernels/window_test.h"
 
 typedef struct pooling_case {
     size_t images, channels, pitch, y_pitch; /* of a position */
@@ -32,34 +32,6 @@ static const pooling_case cases[] = {
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 
-static size_t product(const ptrdiff_t *n)
-{
-    return (size_t)(n[0] * n[1] * n[2]);
-}
-
-static sn_image_window window_of(const pooling_case *c)
-{
-    sn_image_window w = {.image = (ptrdiff_t)(product(c->in) * c->pitch)};
-    ptrdiff_t pitch = (ptrdiff_t)c->pitch;
-    for (int a = 2; a >= 0; a--) {
-        w.in[a] = c->in[a];
-        w.kernel[a] = c->kernel[a];
-        w.stride[a] = c->stride[a];
-        w.dilation[a] = c->dilation[a];
-        w.pad[a] = c->pad[a];
-        ptrdiff_t room = c->in[a] + c->pad[a] + c->pad_end[a] - (c->kernel[a] - 1) * c->dilation[a] - 1;
-        w.out[a] = (room + (c->ceil_mode ? c->stride[a] - 1 : 0)) / c->stride[a] + 1;
-        w.pitch[a] = pitch;
-        pitch *= c->in[a];
-    }
-    return w;
-}
-
-static size_t extent(size_t positions, size_t channels, size_t pitch)
-{
-    return positions > 0 ? (positions - 1) * pitch + channels : 0;
-}
-
 typedef struct pooled {
     double max, sum, magnitude;
     size_t inside, padded; /* taps in the image, and in the padded one */
@@ -69,22 +41,11 @@ static pooled pool_at(const sn_pooling *p, const pooling_case *k, size_t m, size
 {
     const sn_image_window *w = p->window;
     pooled r = {.max = -INFINITY};
-    size_t o[3] = {m / (size_t)(w->out[1] * w->out[2]) % (size_t)w->out[0], m / (size_t)w->out[2] % (size_t)w->out[1],
-                   m % (size_t)w->out[2]};
-    const float *image = p->x + (ptrdiff_t)(m / product(w->out)) * w->image;
+    const float *image = p->x + (ptrdiff_t)(m / product(w->out)) * w->image + c;
     for (size_t t = 0; t < product(w->kernel); t++) {
-        size_t tap[3] = {t / (size_t)(w->kernel[1] * w->kernel[2]), t / (size_t)w->kernel[2] % (size_t)w->kernel[1],
-                         t % (size_t)w->kernel[2]};
-        ptrdiff_t at = (ptrdiff_t)c;
-        bool inside = true, padded = true;
-        for (int a = 0; a < 3; a++) {
-            ptrdiff_t i = (ptrdiff_t)o[a] * w->stride[a] + (ptrdiff_t)tap[a] * w->dilation[a] - w->pad[a];
-            inside = inside && i >= 0 && i < w->in[a];
-            padded = padded && i >= -w->pad[a] && i < w->in[a] + k->pad_end[a];
-            at += i * w->pitch[a];
-        }
-        r.padded += padded;
-        if (!inside) continue;
+        ptrdiff_t at;
+        r.padded += tap_is_inside(w, k->pad_end, m, t, &at);
+        if (!tap_is_inside(w, NULL, m, t, &at)) continue;
         double v = (double)image[at];
         r.inside++;
         r.sum += v;
@@ -92,14 +53,6 @@ static pooled pool_at(const sn_pooling *p, const pooling_case *k, size_t m, size
         r.max = isnan(r.max) || isnan(v) ? NAN : fmax(r.max, v);
     }
     return r;
-}
-
-static void check_value(float got, double expected, double magnitude, const char *what, size_t at)
-{
-    if (isnan(expected) || isinf(expected))
-        assert_true(isnan(expected) ? isnan(got) : (double)got == expected);
-    else
-        check_close(got, expected, magnitude, what, at);
 }
 
 typedef enum { MAXIMUM, AVERAGE, AVERAGE_PADDED, VARIANTS } variant;
@@ -134,7 +87,7 @@ static void check_splits(const sn_kernels *k, const sn_pooling *whole, variant v
 
 static void check_case(const sn_kernels *k, const pooling_case *c, variant v, bool special)
 {
-    const sn_image_window w = window_of(c);
+    const sn_image_window w = WINDOW_OF(c, c->ceil_mode, c->pitch);
     const size_t positions = c->images * product(w.out), rows = c->images * (size_t)(w.out[0] * w.out[1]);
     const size_t in_size = extent(c->images * product(c->in), c->channels, c->pitch);
     const size_t out_size = extent(positions, c->channels, c->y_pitch);
