@@ -43,7 +43,6 @@ struct sn_packs {
 size_t sn_pack_group(const sn_kernels *k, const sn_pack_form *form)
 {
     const sn_gemm_source *s = &form->source;
-    if (form->kind == SN_PACK_DEPTHWISE) return s->taps * s->n;
     return sn_align_up(k->gemm->packed_size(s->taps * s->kc, s->n), SN_ALIGNMENT / sizeof(float));
 }
 
@@ -54,7 +53,8 @@ size_t sn_pack_floats(const sn_kernels *k, const sn_pack_form *form)
     if (rounded < s->n || !sn_size_mul(s->taps, s->kc, &most) || !sn_size_mul(most, rounded, &most)) return SIZE_MAX;
     if (!sn_size_add(most, SN_ALIGNMENT, &most) || !sn_size_mul(most, form->groups, &most)) return SIZE_MAX;
     if (most > SN_MAX_TENSOR_BYTES / sizeof(float)) return SIZE_MAX;
-    if (form->kind == SN_PACK_GROUPED) return k->grouped->packed_size(form->groups * s->n, s->n, s->taps);
+    if (form->kind == SN_PACK_GROUPED)
+        return sn_kernels_for_groups(k, s->n)->packed_size(form->groups * s->n, s->n, s->taps);
     return form->groups * sn_pack_group(k, form);
 }
 
@@ -86,12 +86,9 @@ static void pack_panels(void *context, size_t begin, size_t end, int worker)
 
 void sn_pack(const sn_kernels *k, const sn_pack_form *form, const float *from, float *to, sinter_pool *pool)
 {
-    if (form->kind == SN_PACK_DEPTHWISE) {
-        k->depthwise->pack(from, form->source.n, form->source.taps, to);
-        return;
-    }
     if (form->kind == SN_PACK_GROUPED) {
-        k->grouped->pack(from, form->groups * form->source.n, form->source.n, form->source.taps, to);
+        const size_t n = form->source.n;
+        sn_kernels_for_groups(k, n)->pack(from, form->groups * n, n, form->source.taps, to);
         return;
     }
     if (form->kind == SN_PACK_PHASES) {
@@ -265,8 +262,8 @@ static void unpack(const sn_kernels *k, const pack *source, float *to)
         k->gemm->unpack(s, source->data + g * sn_pack_group(k, form), to + (ptrdiff_t)g * form->group_pitch);
     }
     if (form->kind == SN_PACK_PHASES) sn_phases_unpack(k, form, source->data, to);
-    if (form->kind == SN_PACK_GROUPED) k->grouped->unpack(source->data, form->groups * s->n, s->n, s->taps, to);
-    if (form->kind == SN_PACK_DEPTHWISE) k->depthwise->unpack(source->data, s->n, s->taps, to);
+    if (form->kind == SN_PACK_GROUPED)
+        sn_kernels_for_groups(k, s->n)->unpack(source->data, form->groups * s->n, s->n, s->taps, to);
 }
 
 sinter_status sn_packs_restore(sn_packs *p, sn_value_id id, sinter_value **out, sinter_error *err)

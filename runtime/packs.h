@@ -18,10 +18,9 @@
 #include "runtime/pool.h"
 
 typedef enum sn_pack_kind {
-    SN_PACK_GEMM,      /* `groups` matrices for sn_gemm_kernels, one after the other */
-    SN_PACK_PHASES,    /* likewise, for each phase of a transposed convolution: runtime/phases.h */
-    SN_PACK_GROUPED,   /* for sn_grouped_kernels */
-    SN_PACK_DEPTHWISE, /* [taps][channels]: a transposition */
+    SN_PACK_GEMM,    /* `groups` matrices for sn_gemm_kernels, one after the other */
+    SN_PACK_PHASES,  /* likewise, for each phase of a transposed convolution: runtime/phases.h */
+    SN_PACK_GROUPED, /* for sn_grouped_kernels */
 } sn_pack_kind;
 
 /* How a tensor becomes a pack: element (group, tap, channel, column) is at the sum of index times pitch. */

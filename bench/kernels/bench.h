@@ -31,7 +31,6 @@ float *bench_floats(size_t n);
 /* The families' programs, listed in main.c. */
 void bench_elementwise(const bench *b);
 void bench_gemm(const bench *b);
-void bench_depthwise(const bench *b);
 void bench_grouped(const bench *b);
 void bench_pooling(const bench *b);
 void bench_layout(const bench *b);

@@ -186,9 +186,8 @@ static const bench_peak *peak_of(const sn_kernels *k)
 
 /* ---------------------------------------------------------------------------------------------------- main */
 
-static void (*const families[])(const bench *) = {bench_gemm,        bench_winograd, bench_depthwise,
-                                                  bench_grouped,     bench_pooling,  bench_layout,
-                                                  bench_elementwise, bench_norm,     bench_planar};
+static void (*const families[])(const bench *) = {bench_gemm,   bench_winograd,    bench_grouped, bench_pooling,
+                                                  bench_layout, bench_elementwise, bench_norm,    bench_planar};
 
 int main(int argc, char **argv)
 {

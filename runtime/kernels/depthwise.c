@@ -1,5 +1,5 @@
 /*
- * depthwise.c - see depthwise.h for the formula.
+ * depthwise.c - groups of one channel: see grouped.h for the formula.
  *
  * A tile is up to MAX_WIDTH neighbouring outputs of a row, times one vector of channels. Its sums stay in registers
  * while the rows of the kernel pass: for each, the row's weights are loaded once, and every input position once, which
@@ -16,10 +16,7 @@
  * All channels of a tile come before the next tile. Blocks of channels, whose rows under the kernel would stay in the
  * first cache, are slower: short runs of channels cost more than reading those rows from the second one again.
  */
-#include "runtime/kernels/isa.h"
-#include "runtime/kernels/kernels.h"
-
-extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
+#include "runtime/kernels/grouped_rows.h"
 
 #define MAX_WIDTH  7 /* divides the maps of most networks: 112, 56, 28, 14, 7 */
 #define MAX_KERNEL 7 /* of the bodies below */
@@ -30,22 +27,6 @@ extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
 #define MASKS_ARE_FREE false
 #endif
 
-/* All that a body reads: compilers keep what an inner loop needs in registers, and the rest where it is. */
-typedef struct tile {
-    size_t channels_begin, channels_end; /* what to compute; all pointers are at channel 0 */
-    const float *x;                      /* the image */
-    ptrdiff_t first;                     /* of the first tap of the first output, from x; may lie outside */
-    ptrdiff_t step[2], rows[2];          /* from a kernel row to the next, and how many are inside: depth, height */
-    const float *weights;                /* of the first row inside */
-    ptrdiff_t weight_step[2];            /* as `step` */
-    size_t channels;                     /* from one tap's weights to the next */
-    ptrdiff_t column, columns;           /* input column of the first tap, and how many there are */
-    ptrdiff_t pitch, kernel, stride, dilation;
-    float *y; /* the first output */
-    size_t y_pitch;
-    sn_epilogue epilogue; /* its residual is that of the first output */
-} tile;
-
 /* ---------------------------------------------------------------------------------------------------- one vector */
 
 /* Adds one row of the kernel, whose first tap is x[at]. Output i takes input j with weight j - i * stride. */
@@ -54,7 +35,7 @@ KERNEL_INLINE void add_row(const tile *t, const float *x, ptrdiff_t at, const fl
 {
     vf w[MAX_KERNEL];
     UNROLL
-    for (int k = 0; k < kernel; k++, weights += t->channels) w[k] = vf_load_some(weights, n);
+    for (int k = 0; k < kernel; k++, weights += t->tap_weights) w[k] = vf_load_some(weights, n);
     UNROLL_LONG
     for (int j = 0; j < (width - 1) * stride + kernel; j++, at += t->pitch) {
         if (border && (size_t)(t->column + j) >= (size_t)t->columns) continue;
@@ -79,13 +60,13 @@ KERNEL_INLINE void add_any_row(const tile *t, const float *x, ptrdiff_t at, cons
             if (border && (size_t)(column + i * t->stride) >= (size_t)t->columns) continue;
             acc[i] = vf_fma(vf_load_some(x + from, n), w, acc[i]);
         }
-        weights += t->channels;
+        weights += t->tap_weights;
         column += t->dilation;
         at += t->dilation * t->pitch;
     }
 }
 
-/* Other activations need more registers than the sums leave: finish_row applies them. */
+/* Other activations: finish_row. */
 KERNEL_INLINE void finish(const tile *t, size_t c, size_t n, vf *acc, const int width)
 {
     const sn_epilogue *e = &t->epilogue;
@@ -149,8 +130,6 @@ KERNEL_INLINE void run_tile(const tile *t, const int kernel, const int stride, c
 
 /* ---------------------------------------------------------------------------------------------------- bodies */
 
-typedef void tile_fn(const tile *);
-
 typedef struct tile_bodies {
     ptrdiff_t kernel, stride;                      /* 0: any */
     tile_fn *inner[MAX_WIDTH], *border[MAX_WIDTH]; /* of widths from 1 on */
@@ -204,50 +183,6 @@ static const tile_bodies *bodies_for(const sn_image_window *w)
 
 /* ---------------------------------------------------------------------------------------------------- rows */
 
-/* The first tile of output row `row`. */
-static tile tile_of_row(const sn_depthwise *d, size_t row)
-{
-    const sn_image_window *w = d->window;
-    const ptrdiff_t height = (ptrdiff_t)(row % (size_t)w->out[1]);
-    const ptrdiff_t depth = (ptrdiff_t)(row / (size_t)w->out[1] % (size_t)w->out[0]);
-    const size_t image = row / (size_t)w->out[1] / (size_t)w->out[0], m = row * (size_t)w->out[2];
-    const ptrdiff_t row_weights = w->kernel[2] * (ptrdiff_t)d->channels;
-    const sn_taps z = sn_window_taps(w, 0, depth), y = sn_window_taps(w, 1, height);
-    tile t = {.x = d->x + (ptrdiff_t)image * w->image,
-              .first = sn_window_position(w, 0, depth, z.begin) * w->pitch[0] +
-                       sn_window_position(w, 1, height, y.begin) * w->pitch[1] - w->pad[2] * w->pitch[2],
-              .step = {w->dilation[0] * w->pitch[0], w->dilation[1] * w->pitch[1]},
-              .rows = {z.end - z.begin, y.end - y.begin},
-              .weights = d->weights + (z.begin * w->kernel[1] + y.begin) * row_weights,
-              .weight_step = {w->kernel[1] * row_weights, row_weights},
-              .channels = d->channels,
-              .column = -w->pad[2],
-              .columns = w->in[2],
-              .pitch = w->pitch[2],
-              .kernel = w->kernel[2],
-              .stride = w->stride[2],
-              .dilation = w->dilation[2],
-              .y = d->y + m * d->y_pitch,
-              .y_pitch = d->y_pitch,
-              .epilogue = d->epilogue};
-    if (t.epilogue.residual) t.epilogue.residual += m * t.epilogue.residual_row;
-    return t;
-}
-
-/* The next tile's place, `width` outputs further. */
-static void advance(tile *t, ptrdiff_t width)
-{
-    t->first += width * t->stride * t->pitch;
-    t->column += width * t->stride;
-    t->y += (size_t)width * t->y_pitch;
-    if (t->epilogue.residual) t->epilogue.residual += (size_t)width * t->epilogue.residual_row;
-}
-
-static bool is_inside(const tile *t, ptrdiff_t width)
-{
-    return t->column >= 0 && t->column + (width - 1) * t->stride + (t->kernel - 1) * t->dilation < t->columns;
-}
-
 static void run_channels(tile_fn *body, tile *t, size_t begin, size_t end)
 {
     t->channels_begin = begin;
@@ -256,50 +191,58 @@ static void run_channels(tile_fn *body, tile *t, size_t begin, size_t end)
 }
 
 /* In tiles whose widths differ by one at most, the wider ones first. */
-static void run_row(const tile_bodies *b, tile t, ptrdiff_t outputs)
+static void run_row(const tile_bodies *b, tile t)
 {
-    const ptrdiff_t tiles = (outputs + MAX_WIDTH - 1) / MAX_WIDTH, narrow = outputs / tiles, wider = outputs % tiles;
-    const size_t whole_vectors = t.channels / VL * VL;
+    const ptrdiff_t tiles = (t.outputs + MAX_WIDTH - 1) / MAX_WIDTH, narrow = t.outputs / tiles;
+    const ptrdiff_t wider = t.outputs % tiles;
+    const size_t channels = t.tap_weights, whole_vectors = channels / VL * VL;
     const tile_bodies *part = takes_part((int)b->kernel) ? b : general;
     for (ptrdiff_t i = 0; i < tiles; i++) {
         const ptrdiff_t width = narrow + (i < wider);
-        run_channels((is_inside(&t, width) ? b->inner : b->border)[width - 1], &t, 0, whole_vectors);
-        run_channels(part->border[width - 1], &t, whole_vectors, t.channels);
+        run_channels((columns_are_inside(&t, width) ? b->inner : b->border)[width - 1], &t, 0, whole_vectors);
+        run_channels(part->border[width - 1], &t, whole_vectors, channels);
         advance(&t, width);
     }
 }
 
-static void finish_row(const sn_depthwise *d, float *y)
-{
-    const sn_activation *a = &d->epilogue.activation;
-    if (a->kind == SN_ACT_NONE || a->kind == SN_ACT_CLAMP) return;
-    SN_FOR_ISA(sn_activation).apply(a, y, (size_t)d->window->out[2], d->channels, d->y_pitch);
-}
-
-static void run(const sn_depthwise *d, size_t row0, size_t row1)
+static void run(const sn_grouped *d, size_t row0, size_t row1)
 {
     if (d->window->out[2] == 0) return;
     const tile_bodies *b = bodies_for(d->window);
     for (size_t row = row0; row < row1; row++) {
-        const tile t = tile_of_row(d, row);
-        run_row(b, t, d->window->out[2]);
+        const tile t = tile_of_row(d, row, d->channels);
+        run_row(b, t);
         finish_row(d, t.y);
     }
 }
 
 /* ---------------------------------------------------------------------------------------------------- weights */
 
-static void pack(const float *weights, size_t channels, size_t taps, float *packed)
+static size_t packed_size(size_t channels, size_t group, size_t taps)
 {
-    for (size_t t = 0; t < taps; t++) {
-        for (size_t c = 0; c < channels; c++) packed[t * channels + c] = weights[c * taps + t];
+    return channels * group * taps;
+}
+
+static void transpose(const float *from, size_t rows, size_t columns, float *to)
+{
+    for (size_t c = 0; c < columns; c++) {
+        for (size_t r = 0; r < rows; r++) to[c * rows + r] = from[r * columns + c];
     }
 }
 
-static void unpack(const float *packed, size_t channels, size_t taps, float *weights)
+/* [channels][taps] to [taps][channels] */
+static void pack(const float *weights, size_t channels, size_t group, size_t taps, float *packed)
 {
-    pack(packed, taps, channels, weights);
+    (void)group;
+    transpose(weights, channels, taps, packed);
 }
 
-extern const sn_depthwise_kernels SN_FOR_ISA(sn_depthwise);
-const sn_depthwise_kernels SN_FOR_ISA(sn_depthwise) = {.pack = pack, .unpack = unpack, .run = run};
+static void unpack(const float *packed, size_t channels, size_t group, size_t taps, float *weights)
+{
+    (void)group;
+    transpose(packed, taps, channels, weights);
+}
+
+extern const sn_grouped_kernels SN_FOR_ISA(sn_depthwise);
+const sn_grouped_kernels SN_FOR_ISA(sn_depthwise) = {
+    .packed_size = packed_size, .pack = pack, .unpack = unpack, .run = run};

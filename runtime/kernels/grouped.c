@@ -1,5 +1,5 @@
 /*
- * grouped.c - see grouped.h for the formula.
+ * grouped.c - groups of 2, 4 and 8 channels: see grouped.h for the formula.
  *
  * A vector holds the channels of several groups, or half of one. Each input channel c is needed by the outputs c ^ j,
  * j < n, of its group, as n is a power of two. So there is a sum for each j, to which the inputs are added as they lie
@@ -16,29 +16,10 @@
  * A tile is some neighbouring outputs of a row, times one vector of channels. At borders another body asks for each
  * output and tap whether it is inside; it also does what is left of a row, and the last, partial vector of channels.
  */
-#include "runtime/kernels/isa.h"
-#include "runtime/kernels/kernels.h"
-
-extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
+#include "runtime/kernels/grouped_rows.h"
 
 #define BLOCK 16                         /* channels: the widest vector */
 #define SUMS  (TILE_ROWS >= 12 ? 16 : 8) /* of a tile, for 32 vector registers and for 16 */
-
-typedef struct tile {
-    const float *x;             /* the image, at the tile's first channel */
-    ptrdiff_t first;            /* of the first tap of the first output, from x; may lie outside */
-    ptrdiff_t step[2], rows[2]; /* from a kernel row to the next, and how many are inside: depth, height */
-    const float *weights;       /* of the block's first row inside */
-    ptrdiff_t weight_step[2];   /* as `step` */
-    size_t group, lane;         /* channels of a group; the tile's first channel in its block */
-    size_t lanes;               /* channels of the tile: VL but for the last one */
-    ptrdiff_t column, columns;  /* input column of the first tap, and how many there are */
-    ptrdiff_t pitch, kernel, stride, dilation;
-    ptrdiff_t outputs; /* that are left in the row */
-    float *y;          /* the first output */
-    size_t y_pitch;
-    sn_epilogue epilogue; /* its bias and residual are those of the first output */
-} tile;
 
 /* ---------------------------------------------------------------------------------------------------- one vector */
 
@@ -58,7 +39,7 @@ KERNEL_INLINE void add_row(const tile *t, const float *x, ptrdiff_t at, const fl
                 acc[i * n + j] = vf_fma(in, vf_load(weights + j * BLOCK), acc[i * n + j]);
             }
         }
-        weights += t->group * BLOCK;
+        weights += t->tap_weights;
         column += t->dilation;
         at += t->dilation * t->pitch;
     }
@@ -80,7 +61,7 @@ KERNEL_INLINE vf add_across(vf *sums, const int n)
     return sums[0];
 }
 
-/* Other activations are applied by finish_row. */
+/* Other activations: finish_row. */
 KERNEL_INLINE void finish(const tile *t, vf *acc, const int n, const int width, const bool border)
 {
     const sn_epilogue *e = &t->epilogue;
@@ -119,8 +100,6 @@ KERNEL_INLINE void run_tile(const tile *t, const int n, const bool border)
 }
 
 /* ---------------------------------------------------------------------------------------------------- bodies */
-
-typedef void tile_fn(const tile *);
 
 #define BODY(n)                                                                                                        \
     static void inner_##n(const tile *t)                                                                               \
@@ -161,45 +140,15 @@ static const struct tile_bodies *bodies_for(size_t group)
 
 /* ---------------------------------------------------------------------------------------------------- rows */
 
-/* The first tile of output row `row`, at the first channel. */
-static tile tile_of_row(const sn_grouped *g, size_t row)
-{
-    const sn_image_window *w = g->window;
-    const ptrdiff_t height = (ptrdiff_t)(row % (size_t)w->out[1]);
-    const ptrdiff_t depth = (ptrdiff_t)(row / (size_t)w->out[1] % (size_t)w->out[0]);
-    const size_t image = row / (size_t)w->out[1] / (size_t)w->out[0], m = row * (size_t)w->out[2];
-    const ptrdiff_t row_weights = w->kernel[2] * (ptrdiff_t)(g->group * BLOCK);
-    const sn_taps z = sn_window_taps(w, 0, depth), y = sn_window_taps(w, 1, height);
-    tile t = {.x = g->x + (ptrdiff_t)image * w->image,
-              .first = sn_window_position(w, 0, depth, z.begin) * w->pitch[0] +
-                       sn_window_position(w, 1, height, y.begin) * w->pitch[1] - w->pad[2] * w->pitch[2],
-              .step = {w->dilation[0] * w->pitch[0], w->dilation[1] * w->pitch[1]},
-              .rows = {z.end - z.begin, y.end - y.begin},
-              .weights = g->weights + (z.begin * w->kernel[1] + y.begin) * row_weights,
-              .weight_step = {w->kernel[1] * row_weights, row_weights},
-              .group = g->group,
-              .column = -w->pad[2],
-              .columns = w->in[2],
-              .pitch = w->pitch[2],
-              .kernel = w->kernel[2],
-              .stride = w->stride[2],
-              .dilation = w->dilation[2],
-              .outputs = w->out[2],
-              .y = g->y + m * g->y_pitch,
-              .y_pitch = g->y_pitch,
-              .epilogue = g->epilogue};
-    if (t.epilogue.residual) t.epilogue.residual += m * t.epilogue.residual_row;
-    return t;
-}
-
-/* The same row at channel c. */
+/* From channel 0 of a row to channel c. */
 static void go_to_channel(tile *t, const sn_grouped *g, size_t c)
 {
     const sn_image_window *w = g->window;
     const size_t taps = (size_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
     t->x += c;
     t->y += c;
-    t->weights += c / BLOCK * BLOCK * t->group * taps;
+    t->weights += c / BLOCK * t->tap_weights * taps;
+    t->group = g->group;
     t->lane = c % BLOCK;
     t->lanes = g->channels - c < VL ? g->channels - c : VL;
     if (t->epilogue.bias) t->epilogue.bias += c;
@@ -208,8 +157,7 @@ static void go_to_channel(tile *t, const sn_grouped *g, size_t c)
 
 static bool is_inside(const tile *t, ptrdiff_t width)
 {
-    return t->lanes == VL && width <= t->outputs && t->column >= 0 &&
-           t->column + (width - 1) * t->stride + (t->kernel - 1) * t->dilation < t->columns;
+    return t->lanes == VL && width <= t->outputs && columns_are_inside(t, width);
 }
 
 static void run_vector(const struct tile_bodies *b, tile t)
@@ -217,26 +165,15 @@ static void run_vector(const struct tile_bodies *b, tile t)
     const ptrdiff_t width = SUMS / (ptrdiff_t)b->n;
     while (t.outputs > 0) {
         (is_inside(&t, width) ? b->inner : b->border)(&t);
-        t.first += width * t.stride * t.pitch;
-        t.column += width * t.stride;
-        t.outputs -= width;
-        t.y += (size_t)width * t.y_pitch;
-        if (t.epilogue.residual) t.epilogue.residual += (size_t)width * t.epilogue.residual_row;
+        advance(&t, width);
     }
-}
-
-static void finish_row(const sn_grouped *g, float *y)
-{
-    const sn_activation *a = &g->epilogue.activation;
-    if (a->kind == SN_ACT_NONE || a->kind == SN_ACT_CLAMP) return;
-    SN_FOR_ISA(sn_activation).apply(a, y, (size_t)g->window->out[2], g->channels, g->y_pitch);
 }
 
 static void run(const sn_grouped *g, size_t row0, size_t row1)
 {
     const struct tile_bodies *b = bodies_for(g->group);
     for (size_t row = row0; row < row1; row++) {
-        const tile first = tile_of_row(g, row);
+        const tile first = tile_of_row(g, row, g->group * BLOCK);
         for (size_t c = 0; c < g->channels; c += VL) {
             tile t = first;
             go_to_channel(&t, g, c);

@@ -1,11 +1,11 @@
 /*
  * grouped.h - convolution in groups of few channels, as many out as in, over channels-last images:
  *
- *     y[o][c] = activation(sum over taps t and i < n of x[position(o, t)][c - c % n + i] * w[c][i][t]
- *                          + bias[c] + residual[o][c])
+ *     y[o][c] = activation(bias[c] + sum over taps t and i < n of x[position(o, t)][c - c % n + i] * w[c][i][t]
+ *                          + residual[o][c])
  *
- * for every output position o, where n is the group's channels: 2, 4 or 8. Taps outside of the image are left
- * out. The order of a sum depends on n and the kernel alone.
+ * for every output position o, where n is the group's channels: 1 (depthwise.c), or 2, 4 or 8 (grouped.c). Taps outside
+ * of the image are left out. The order of a sum depends on n and the kernel alone, not on where o lies.
  */
 #ifndef SN_RUNTIME_KERNELS_GROUPED_H
 #define SN_RUNTIME_KERNELS_GROUPED_H
@@ -33,5 +33,7 @@ typedef struct sn_grouped_kernels {
     /* Output rows [row0, row1); image i, depth d, height h is row (i * out[0] + d) * out[1] + h. */
     void (*run)(const sn_grouped *g, size_t row0, size_t row1);
 } sn_grouped_kernels;
+
+typedef sn_grouped_kernels sn_depthwise_kernels; /* for groups of one channel */
 
 #endif

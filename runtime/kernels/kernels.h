@@ -9,7 +9,6 @@
 #define SN_RUNTIME_KERNELS_KERNELS_H
 
 #include "runtime/kernels/activation.h"
-#include "runtime/kernels/depthwise.h"
 #include "runtime/kernels/elementwise.h"
 #include "runtime/kernels/gemm.h"
 #include "runtime/kernels/grouped.h"
@@ -19,7 +18,7 @@
 #include "runtime/kernels/pooling.h"
 #include "runtime/kernels/winograd.h"
 
-/* Each family is a header of this folder with the type sn_<family>_kernels, and a source. */
+/* Each family is a source of this folder, and a type sn_<family>_kernels in a header. */
 #define SN_KERNEL_FAMILIES(X)                                                                                          \
     X(activation) X(depthwise) X(elementwise) X(gemm) X(grouped) X(layout) X(norm) X(planar) X(pooling) X(winograd)
 
@@ -29,6 +28,12 @@ typedef struct sn_kernels {
     SN_KERNEL_FAMILIES(SN_KERNEL_FAMILY)
 #undef SN_KERNEL_FAMILY
 } sn_kernels;
+
+/* The family for groups of n channels. */
+static inline const sn_grouped_kernels *sn_kernels_for_groups(const sn_kernels *k, size_t n)
+{
+    return n == 1 ? k->depthwise : k->grouped;
+}
 
 /* The best table that this CPU and its system can run. SINTER_ISA=baseline|avx2|avx512 asks for a lesser one. */
 const sn_kernels *sn_kernels_get(void);

@@ -1,4 +1,4 @@
-/* Convolution in small groups against loops in double, for every instruction set. */
+/* Convolution in small groups, of one channel too, against loops in double, for every instruction set. */
 #include "tests/kernels/window_test.h"
 
 typedef struct grouped_case {
@@ -12,58 +12,51 @@ typedef struct grouped_case {
     {                                                                                                                  \
         1, 1, 1                                                                                                        \
     }
+#define CLAMP(low, high)                                                                                               \
+    {                                                                                                                  \
+        SN_ACT_CLAMP, low, high                                                                                        \
+    }
 #define NONE                                                                                                           \
     {                                                                                                                  \
         0, 0, 0                                                                                                        \
     }
+/* Square kernels over maps of every width, so that each width of a tile occurs, with and without borders. */
 static const grouped_case cases[] = {
+    /* one channel */
+    {1, 1, 1, 1, 1, {1, 1, 1}, {1, 1, 1}, ONES, ONES, NONE, NONE, false, false, {0}},
+    {2, 16, 1, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, CLAMP(0, 6)},
+    {1, 37, 1, 40, 50, {1, 7, 30}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, CLAMP(-0.5f, 0.5f)},
+    {1, 19, 1, 19, 19, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
+    {1, 24, 1, 24, 24, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, NONE, {0, 1, 1}, false, true, {0}},
+    {3, 20, 1, 24, 20, {1, 7, 7}, {1, 5, 5}, ONES, ONES, {0, 2, 2}, {0, 2, 2}, true, false, CLAMP(0, INFINITY)},
+    {1, 33, 1, 33, 35, {1, 14, 29}, {1, 5, 5}, {1, 2, 2}, ONES, {0, 2, 2}, {0, 2, 2}, true, true, {0}},
+    {1, 17, 1, 17, 17, {1, 8, 23}, {1, 7, 7}, ONES, ONES, {0, 3, 3}, {0, 3, 3}, true, false, {0}},
+    {1, 16, 1, 16, 16, {1, 20, 20}, {1, 7, 7}, {1, 2, 2}, ONES, {0, 3, 3}, {0, 3, 3}, true, false, {0}},
+    {1, 8, 1, 8, 8, {1, 10, 10}, {1, 3, 3}, ONES, {1, 2, 2}, {0, 2, 2}, {0, 2, 2}, true, false, {0}},
+    {1, 5, 1, 5, 5, {1, 12, 12}, {1, 4, 2}, {1, 3, 1}, {1, 1, 3}, {0, 1, 1}, {0, 2, 0}, true, true, CLAMP(0, 1)},
+    {1, 21, 1, 21, 21, {1, 1, 40}, {1, 1, 31}, ONES, ONES, {0, 0, 15}, {0, 0, 15}, true, false, {0}},
+    {2, 18, 1, 18, 18, {1, 1, 40}, {1, 1, 5}, ONES, ONES, {0, 0, 2}, {0, 0, 2}, true, false, {0}},
+    {2, 18, 1, 20, 18, {1, 1, 40}, {1, 1, 5}, {1, 1, 3}, ONES, {0, 0, 2}, {0, 0, 2}, true, false, {0}},
+    {1, 9, 1, 9, 9, {1, 40, 1}, {1, 5, 1}, ONES, ONES, {0, 2, 0}, {0, 2, 0}, false, false, {0}},
+    {2, 12, 1, 12, 12, {5, 6, 7}, {3, 3, 3}, ONES, ONES, {1, 1, 1}, {1, 1, 1}, true, true, {0}},
+    {1, 12, 1, 12, 12, {7, 6, 9}, {2, 1, 5}, {2, 1, 1}, {3, 1, 1}, {1, 0, 2}, {1, 0, 2}, true, false, {0}},
+    /* cropped, and padded so much that windows lie outside */
+    {1, 16, 1, 16, 16, {1, 9, 12}, {1, 3, 3}, ONES, ONES, {0, -2, -1}, {0, 1, -3}, true, false, {0}},
+    {1, 16, 1, 16, 16, {1, 2, 2}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 6, 7}, {0, 6, 5}, true, false, {0}},
+    {1, 16, 1, 16, 16, {1, 2, 2}, {1, 2, 4}, {1, 1, 1}, {1, 2, 5}, {0, 6, 17}, {0, 6, 15}, true, false, {0}},
+    /* nothing */
+    {0, 16, 1, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
+    {1, 0, 1, 0, 0, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
+    {1, 4, 1, 4, 4, {1, 0, 9}, {1, 3, 3}, ONES, ONES, {0, 2, 1}, {0, 2, 1}, true, false, {0}},
+    /* several */
     {1, 2, 2, 2, 2, {1, 1, 1}, {1, 1, 1}, ONES, ONES, NONE, NONE, false, false, {0}},
-    {2, 16, 4, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {SN_ACT_CLAMP, 0, 6}},
-    {1,
-     40,
-     4,
-     43,
-     50,
-     {1, 7, 30},
-     {1, 3, 3},
-     ONES,
-     ONES,
-     {0, 1, 1},
-     {0, 1, 1},
-     true,
-     true,
-     {SN_ACT_CLAMP, -0.5f, 0.5f}},
+    {2, 16, 4, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, CLAMP(0, 6)},
+    {1, 40, 4, 43, 50, {1, 7, 30}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, CLAMP(-0.5f, 0.5f)},
     {1, 56, 8, 56, 56, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 22, 2, 22, 24, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, NONE, {0, 1, 1}, false, true, {0}},
-    {3,
-     32,
-     8,
-     32,
-     32,
-     {1, 7, 7},
-     {1, 5, 5},
-     ONES,
-     ONES,
-     {0, 2, 2},
-     {0, 2, 2},
-     true,
-     false,
-     {SN_ACT_CLAMP, 0, INFINITY}},
+    {3, 32, 8, 32, 32, {1, 7, 7}, {1, 5, 5}, ONES, ONES, {0, 2, 2}, {0, 2, 2}, true, false, CLAMP(0, INFINITY)},
     {1, 8, 8, 8, 8, {1, 10, 10}, {1, 3, 3}, ONES, {1, 2, 2}, {0, 2, 2}, {0, 2, 2}, true, false, {0}},
-    {1,
-     36,
-     4,
-     36,
-     36,
-     {1, 12, 12},
-     {1, 4, 2},
-     {1, 3, 1},
-     {1, 1, 3},
-     {0, 1, 1},
-     {0, 2, 0},
-     true,
-     true,
-     {SN_ACT_CLAMP, 0, 1}},
+    {1, 36, 4, 36, 36, {1, 12, 12}, {1, 4, 2}, {1, 3, 1}, {1, 1, 3}, {0, 1, 1}, {0, 2, 0}, true, true, CLAMP(0, 1)},
     {1, 24, 8, 24, 24, {1, 1, 40}, {1, 1, 31}, ONES, ONES, {0, 0, 15}, {0, 0, 15}, true, false, {0}},
     {2, 18, 2, 20, 18, {1, 1, 40}, {1, 1, 5}, {1, 1, 3}, ONES, {0, 0, 2}, {0, 0, 2}, true, false, {0}},
     {1, 12, 4, 12, 12, {1, 40, 1}, {1, 5, 1}, ONES, ONES, {0, 2, 0}, {0, 2, 0}, false, false, {0}},
@@ -78,7 +71,6 @@ static const grouped_case cases[] = {
     {1, 0, 4, 0, 0, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 4, 4, 4, 4, {1, 0, 9}, {1, 3, 3}, ONES, ONES, {0, 2, 1}, {0, 2, 1}, true, false, {0}},
 };
-#define N_CASES (sizeof cases / sizeof *cases)
 
 /* The sum for one output, and in *magnitude that of the absolute values. The weights are not packed. */
 static double sum_at(const sn_grouped *d, const float *weights, size_t m, size_t c, double *magnitude)
@@ -118,13 +110,13 @@ static void check_outputs(const sn_kernels *k, const sn_grouped *d, const float 
 }
 
 /* Rows one by one, and batches one by one, give the same bits. */
-static void check_splits(const sn_kernels *k, const sn_grouped *whole, size_t rows, size_t size)
+static void check_splits(const sn_grouped_kernels *k, const sn_grouped *whole, size_t rows, size_t size)
 {
     sn_grouped d = *whole;
     for (size_t step = 1; step < rows; step = 2 * step + 1) {
         d.y = poisoned_floats(size);
         for (size_t row = 0; row < rows; row += step) {
-            k->grouped->run(&d, row, row + step < rows ? row + step : rows);
+            k->run(&d, row, row + step < rows ? row + step : rows);
         }
         assert_memory_equal(d.y, whole->y, size * sizeof *d.y);
         free(d.y);
@@ -134,6 +126,7 @@ static void check_splits(const sn_kernels *k, const sn_grouped *whole, size_t ro
 /* `special`: some inputs and weights are NaN and infinite. */
 static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
 {
+    const sn_grouped_kernels *family = sn_kernels_for_groups(k, c->group);
     const sn_image_window w = WINDOW_OF(c, false, c->pitch);
     const size_t taps = product(w.kernel), positions = c->images * product(w.out);
     const size_t in_size = extent(c->images * product(c->in), c->channels, c->pitch);
@@ -141,12 +134,12 @@ static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
                  rows = c->images * (size_t)(w.out[0] * w.out[1]);
     const size_t weights_size = c->channels * c->group * taps;
     float *x = random_floats(in_size, 1), *weights = random_floats(weights_size, 2);
-    float *packed = poisoned_floats(k->grouped->packed_size(c->channels, c->group, taps));
+    float *packed = poisoned_floats(family->packed_size(c->channels, c->group, taps));
     float *bias = c->bias ? random_floats(c->channels, 3) : NULL;
     float *residual = c->residual ? random_floats(out_size, 4) : NULL;
     for (size_t i = 0; special && i < in_size; i += 41) x[i] = i % 2 ? NAN : INFINITY;
     for (size_t i = 0; special && i < weights_size; i += 297) weights[i] = -INFINITY;
-    k->grouped->pack(weights, c->channels, c->group, taps, packed);
+    family->pack(weights, c->channels, c->group, taps, packed);
     sn_grouped d = {.window = &w,
                     .channels = c->channels,
                     .group = c->group,
@@ -155,9 +148,9 @@ static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
                     .y = poisoned_floats(out_size),
                     .y_pitch = c->y_pitch,
                     .epilogue = {NULL, bias, residual, c->y_pitch, c->activation}};
-    k->grouped->run(&d, 0, rows);
+    family->run(&d, 0, rows);
     check_outputs(k, &d, weights, positions);
-    check_splits(k, &d, rows, out_size);
+    check_splits(family, &d, rows, out_size);
     free(d.y);
     free(residual);
     free(bias);
@@ -168,42 +161,45 @@ static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
 
 static void check_cases(const sn_kernels *k)
 {
-    for (size_t i = 0; i < N_CASES; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_case(k, &cases[i], false);
         check_case(k, &cases[i], true);
     }
 }
 
-/* Every width of a map, so that tiles meet borders on either side or none. */
+/* Every width of a map, kernel and stride, so that tiles of every width meet borders on either side or none. */
 static void check_widths(const sn_kernels *k)
 {
-    for (size_t group = 2; group <= SN_GROUPED_MOST; group *= 2) {
-        for (ptrdiff_t width = 1; width < 32; width += width < 19 ? 1 : 5) {
-            const grouped_case c = {.images = 1,
-                                    .channels = 24,
-                                    .group = group,
-                                    .pitch = 24,
-                                    .y_pitch = 24,
-                                    .in = {1, 3, width},
-                                    .kernel = {1, 3, 3},
-                                    .stride = {1, 1, 1 + width % 2},
-                                    .dilation = ONES,
-                                    .pad = {0, 1, 1},
-                                    .pad_end = {0, 1, 1},
-                                    .bias = true};
-            check_case(k, &c, false);
+    for (size_t group = 1; group <= SN_GROUPED_MOST; group *= 2) {
+        for (ptrdiff_t kernel = 1; kernel <= 7; kernel++) {
+            for (ptrdiff_t width = 1; width < 32; width += width < 19 ? 1 : 5) {
+                const grouped_case c = {.images = 1,
+                                        .channels = 16 + group,
+                                        .group = group,
+                                        .pitch = 16 + group,
+                                        .y_pitch = 16 + group,
+                                        .in = {1, 3, width},
+                                        .kernel = {1, 3, kernel},
+                                        .stride = {1, 1, 1 + width % 2},
+                                        .dilation = ONES,
+                                        .pad = {0, 1, kernel / 2},
+                                        .pad_end = {0, 1, kernel / 2},
+                                        .bias = true};
+                check_case(k, &c, false);
+            }
         }
     }
 }
 
 static void check_packing(const sn_kernels *k)
 {
-    for (size_t group = 2; group <= SN_GROUPED_MOST; group *= 2) {
+    for (size_t group = 1; group <= SN_GROUPED_MOST; group *= 2) {
+        const sn_grouped_kernels *family = sn_kernels_for_groups(k, group);
         const size_t channels = 5 * group, size = channels * group * 3;
-        float *weights = random_floats(size, 1), *packed = poisoned_floats(k->grouped->packed_size(channels, group, 3));
+        float *weights = random_floats(size, 1), *packed = poisoned_floats(family->packed_size(channels, group, 3));
         float *back = poisoned_floats(size);
-        k->grouped->pack(weights, channels, group, 3, packed);
-        k->grouped->unpack(packed, channels, group, 3, back);
+        family->pack(weights, channels, group, 3, packed);
+        family->unpack(packed, channels, group, 3, back);
         assert_memory_equal(weights, back, size * sizeof *back);
         free(back);
         free(packed);

@@ -48,11 +48,12 @@ static float *line_values(size_t n, float center, float width, uint32_t seed)
 static void check_softmax_line(const lines *l, size_t line, const float *x, const float *y, bool logarithm,
                                const char *what)
 {
-    double max = -(double)INFINITY, sum = 0;
-    for (size_t i = 0; i < l->n; i++) max = fmax(max, (double)x[at(l, line, i)]);
-    for (size_t i = 0; i < l->n; i++) sum += exp((double)x[at(l, line, i)] - max);
+    float max = -INFINITY; /* in double, gcc 12 does not survive this loop on aarch64 */
+    double sum = 0;
+    for (size_t i = 0; i < l->n; i++) max = fmaxf(max, x[at(l, line, i)]);
+    for (size_t i = 0; i < l->n; i++) sum += exp((double)x[at(l, line, i)] - (double)max);
     for (size_t i = 0; i < l->n; i++) {
-        double z = (double)x[at(l, line, i)] - max;
+        double z = (double)x[at(l, line, i)] - (double)max;
         double expected = logarithm ? z - log(sum) : exp(z) / sum;
         double bound = logarithm ? 2e-7 * (fabs(expected) + 1) : expected * (4e-7 + 1.2e-7 * fabs(z)) + 1e-44;
         check_near(y[at(l, line, i)], expected, bound, what, i);
