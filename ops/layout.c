@@ -1,17 +1,13 @@
 /* Transpose, Concat and Split: each one strided copy per tensor (ops/movement.h). */
+#include "ops/layout.h"
 #include "ops/movement.h"
 #include "ops/op.h"
 
 /* ---------------------------------------------------------------------------------------------------- Transpose */
 
-typedef struct transpose_params {
-    const int64_t *perm; /* NULL: reverse all dimensions */
-    size_t n_perm;
-} transpose_params;
-
 static sinter_status prepare_transpose(sn_prepare *p, void *params)
 {
-    transpose_params *t = params;
+    sn_transpose_params *t = params;
     SN_TRY(sn_attr_ints(p, "perm", &t->perm, &t->n_perm));
     uint32_t seen = 0;
     for (size_t i = 0; i < t->n_perm; i++) {
@@ -24,21 +20,15 @@ static sinter_status prepare_transpose(sn_prepare *p, void *params)
     return SINTER_OK;
 }
 
-/* Where output dimension i comes from. */
-static int source_dim(const transpose_params *p, int rank, int i)
-{
-    return p->perm ? (int)p->perm[i] : rank - 1 - i;
-}
-
-static void permuted_shape(const transpose_params *p, const sn_shape *in, sn_shape *out)
+static void permuted_shape(const sn_transpose_params *p, const sn_shape *in, sn_shape *out)
 {
     out->rank = in->rank;
-    for (int i = 0; i < in->rank; i++) out->dims[i] = in->dims[source_dim(p, in->rank, i)];
+    for (int i = 0; i < in->rank; i++) out->dims[i] = in->dims[sn_transpose_source(p, in->rank, i)];
 }
 
 static sinter_status infer_transpose(sn_infer *x)
 {
-    const transpose_params *p = x->params;
+    const sn_transpose_params *p = x->params;
     const sn_shape *in = sn_infer_shape(x, 0);
     sn_shape out = SN_SHAPE_UNKNOWN;
     if (in->rank >= 0) {
@@ -55,7 +45,7 @@ static sinter_status infer_transpose(sn_infer *x)
 
 static sinter_status eval_transpose(sn_eval *x)
 {
-    const transpose_params *p = x->params;
+    const sn_transpose_params *p = x->params;
     const sinter_value *in = x->in[0];
     int rank = in->shape.rank;
     if (p->perm && (int)p->n_perm != rank)
@@ -71,7 +61,7 @@ static sinter_status eval_transpose(sn_eval *x)
     sn_row_major_strides(&shape, c.dst);
     for (int i = 0; i < rank; i++) {
         c.dims[i] = (size_t)shape.dims[i];
-        c.src[i] = strides[source_dim(p, rank, i)];
+        c.src[i] = strides[sn_transpose_source(p, rank, i)];
     }
     sn_copy_run(&c, sn_dtypes[in->dtype].size, out->data, in->data);
     return SINTER_OK;
@@ -99,13 +89,9 @@ static void copy_slices(const sn_shape *whole, int axis, size_t element, bool in
 
 /* ---------------------------------------------------------------------------------------------------- Concat */
 
-typedef struct concat_params {
-    int64_t axis;
-} concat_params;
-
 static sinter_status prepare_concat(sn_prepare *p, void *params)
 {
-    concat_params *c = params;
+    sn_concat_params *c = params;
     if (p->version >= 4 && !sn_attr_present(p, "axis"))
         return sn_prepare_fail(p, SINTER_INVALID_MODEL, "attribute 'axis' is missing");
     return sn_attr_int(p, "axis", 1, &c->axis);
@@ -149,7 +135,7 @@ static void infer_concat_elements(sn_infer *x)
 
 static sinter_status infer_concat(sn_infer *x)
 {
-    const concat_params *p = x->params;
+    const sn_concat_params *p = x->params;
     sn_shape out = SN_SHAPE_UNKNOWN;
     sinter_dtype dtype = SINTER_UNDEFINED;
     bool complete = true; /* every rank is known: the sum along the axis is known */
@@ -185,7 +171,7 @@ static sinter_status infer_concat(sn_infer *x)
 
 static sinter_status concat_shape(sn_eval *x, int *axis, sn_shape *out)
 {
-    const concat_params *p = x->params;
+    const sn_concat_params *p = x->params;
     *out = x->in[0]->shape;
     if (!sn_axis_normalize(p->axis, out->rank, axis))
         return sn_eval_fail(x, SINTER_INVALID_INPUT, "axis %lld is outside the rank %d of the inputs",
@@ -226,16 +212,9 @@ static sinter_status eval_concat(sn_eval *x)
 
 /* ---------------------------------------------------------------------------------------------------- Split */
 
-typedef struct split_params {
-    int64_t axis;
-    const int64_t *sizes; /* attribute `split`, up to opset 12 */
-    size_t n_sizes;
-    bool uneven; /* opset 18: the last part may be smaller */
-} split_params;
-
 static sinter_status prepare_split(sn_prepare *p, void *params)
 {
-    split_params *s = params;
+    sn_split_params *s = params;
     SN_TRY(sn_attr_int(p, "axis", 0, &s->axis));
     if (p->version < 13) return sn_attr_ints(p, "split", &s->sizes, &s->n_sizes);
     if (p->version < 18) return SINTER_OK;
@@ -249,7 +228,7 @@ static sinter_status prepare_split(sn_prepare *p, void *params)
 }
 
 /* Extent of part i of n along a dimension of which no sizes are given; -1 when it does not divide. */
-static int64_t equal_part(const split_params *p, int64_t dim, size_t i, size_t n)
+static int64_t equal_part(const sn_split_params *p, int64_t dim, size_t i, size_t n)
 {
     int64_t parts = (int64_t)n;
     if (dim % parts == 0) return dim / parts;
@@ -280,7 +259,7 @@ static void infer_part(sn_infer *x, size_t i, const sn_shape *shape, int64_t at)
 
 static sinter_status infer_split(sn_infer *x)
 {
-    const split_params *p = x->params;
+    const sn_split_params *p = x->params;
     sn_shape shape = *sn_infer_shape(x, 0);
     const int64_t *sizes = p->sizes;
     size_t n_sizes = p->n_sizes;
@@ -308,7 +287,7 @@ static sinter_status infer_split(sn_infer *x)
 
 static sinter_status eval_split(sn_eval *x)
 {
-    const split_params *p = x->params;
+    const sn_split_params *p = x->params;
     const sinter_value *in = x->in[0];
     const int64_t *sizes = p->sizes;
     size_t n_sizes = p->n_sizes, at = 0;
@@ -342,13 +321,13 @@ static sinter_status eval_split(sn_eval *x)
 /* ---------------------------------------------------------------------------------------------------- rows */
 
 const sn_op sn_ops_layout[] = {
-    {"", "Transpose", 1, "data:T -> transposed:T; T=@every", 0, 0, sizeof(transpose_params), prepare_transpose,
+    {"", "Transpose", 1, "data:T -> transposed:T; T=@every", 0, 0, sizeof(sn_transpose_params), prepare_transpose,
      infer_transpose, eval_transpose},
-    {"", "Concat", 1, "inputs:T... -> concat:T; T=@all", 0, 0, sizeof(concat_params), prepare_concat, infer_concat,
+    {"", "Concat", 1, "inputs:T... -> concat:T; T=@all", 0, 0, sizeof(sn_concat_params), prepare_concat, infer_concat,
      eval_concat},
-    {"", "Split", 2, "input:T -> outputs:T...; T=@all", 0, 0, sizeof(split_params), prepare_split, infer_split,
+    {"", "Split", 2, "input:T -> outputs:T...; T=@all", 0, 0, sizeof(sn_split_params), prepare_split, infer_split,
      eval_split},
-    {"", "Split", 13, "input:T, split:int64? -> outputs:T...; T=@all", 0, 0, sizeof(split_params), prepare_split,
+    {"", "Split", 13, "input:T, split:int64? -> outputs:T...; T=@all", 0, 0, sizeof(sn_split_params), prepare_split,
      infer_split, eval_split},
     {0},
 };

@@ -53,3 +53,19 @@ bool sn_impl_weights(const sn_op *op, const void *params, const sn_shape *weight
     }
     return false;
 }
+
+int sn_layout_axis(sn_layout layout, int rank, int i)
+{
+    if (layout == SN_LAYOUT_PLAIN || rank < 3 || i == 0) return i;
+    return i == rank - 1 ? 1 : i + 1;
+}
+
+void sn_layout_strides(const sn_shape *shape, sn_layout layout, size_t stride[SN_MAX_RANK])
+{
+    size_t step = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        int axis = sn_layout_axis(layout, shape->rank, i);
+        stride[axis] = step;
+        step *= (size_t)shape->dims[axis];
+    }
+}

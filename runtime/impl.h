@@ -19,6 +19,11 @@ typedef enum sn_layout {
     SN_LAYOUT_CHANNELS_LAST /* of [N, C, D1, ..., Dn]: dense as [N, D1, ..., Dn, C] */
 } sn_layout;
 
+/* Axis number i, from the outermost on, of a value in memory. */
+int sn_layout_axis(sn_layout layout, int rank, int i);
+/* Elements from one index to the next on each axis of a value; its shape is static. */
+void sn_layout_strides(const sn_shape *shape, sn_layout layout, size_t stride[SN_MAX_RANK]);
+
 /* Following nodes that the step does in one go: y = activation(result + bias + residual). What there is of the two are
  * inputs behind those of the node: first the residual, then the bias. */
 typedef struct sn_fusion {

@@ -1,5 +1,5 @@
 /*
- * Element-wise steps: activations, functions of one operand, and of two with broadcasting.
+ * Element-wise steps: activations, functions of one operand, of two with broadcasting, and Where.
  *
  * Operands and result are seen as axes with strides, in the order in which the result lies in memory. Neighbouring axes
  * that every operand runs through as one are merged; the last two that are left make the rectangle that a kernel call
@@ -31,33 +31,14 @@ typedef struct elementwise_state {
 
 /* ---------------------------------------------------------------------------------------------------- axes */
 
-/* Axis number i of the result in memory order. */
-static int axis_at(sn_layout layout, int rank, int i)
-{
-    if (layout == SN_LAYOUT_PLAIN || rank < 3) return i;
-    if (i == 0) return 0;
-    return i == rank - 1 ? 1 : i + 1;
-}
-
-/* Floats from one index to the next on each axis of a tensor in that layout. */
-static void tensor_strides(const sn_shape *shape, sn_layout layout, size_t stride[MAX_AXES])
-{
-    size_t step = 1;
-    for (int i = shape->rank - 1; i >= 0; i--) {
-        int axis = axis_at(layout, shape->rank, i);
-        stride[axis] = step;
-        step *= (size_t)shape->dims[axis];
-    }
-}
-
 /* The operand's strides along the result's axes, numpy broadcasting: its axes are the last ones. */
 static void set_operand(axes *a, size_t operand, const sn_shape *shape, const sn_shape *out, sn_layout in_layout,
                         sn_layout layout)
 {
     size_t own[MAX_AXES];
-    tensor_strides(shape, in_layout, own);
+    sn_layout_strides(shape, in_layout, own);
     for (int i = 0; i < out->rank; i++) {
-        int axis = axis_at(layout, out->rank, i), k = axis - (out->rank - shape->rank);
+        int axis = sn_layout_axis(layout, out->rank, i), k = axis - (out->rank - shape->rank);
         a->stride[operand][i] = k >= 0 && shape->dims[k] != 1 ? own[k] : 0;
     }
 }
@@ -95,7 +76,7 @@ static void set_result(elementwise_state *s, const sn_shape *out, sn_layout layo
 {
     axes *a = &s->axes;
     a->count = out->rank;
-    for (int i = 0; i < out->rank; i++) a->extent[i] = (size_t)out->dims[axis_at(layout, out->rank, i)];
+    for (int i = 0; i < out->rank; i++) a->extent[i] = (size_t)out->dims[sn_layout_axis(layout, out->rank, i)];
     if (a->count == 0) a->extent[a->count++] = 1;
 }
 
@@ -112,23 +93,33 @@ static void settle_axes(elementwise_state *s)
 
 typedef struct elementwise_call {
     const elementwise_state *s;
-    const float *in[MAX_OPERANDS];
+    const void *const *in;
     float *out;
 } elementwise_call;
 
+/* An operand within a rectangle: its first element, counted from the tensor's, and its strides. */
+typedef struct operand {
+    size_t at, row, step;
+} operand;
+
 /* Where each operand is at that row of all outer axes. */
-static void locate_row(const elementwise_call *x, size_t row, const float *at[MAX_OPERANDS])
+static void locate_row(const elementwise_call *x, size_t row, operand o[MAX_OPERANDS])
 {
     const axes *a = &x->s->axes;
-    for (size_t k = 0; k < x->s->n_operands; k++) at[k] = x->in[k];
     for (int i = a->count - 2; i >= 0; i--) {
         size_t index = row % a->extent[i];
         row /= a->extent[i];
-        for (size_t k = 0; k < x->s->n_operands; k++) at[k] += index * a->stride[k][i];
+        for (size_t k = 0; k < x->s->n_operands; k++) o[k].at += index * a->stride[k][i];
     }
 }
 
-typedef void (*rectangle_function)(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y);
+/* Operand number k as floats. */
+static sn_ew_operand floats(const elementwise_call *x, const operand *o, size_t k)
+{
+    return (sn_ew_operand){(const float *)x->in[k] + o[k].at, o[k].row, o[k].step};
+}
+
+typedef void (*rectangle_function)(const elementwise_call *x, const operand *o, const sn_ew_result *y);
 
 /* Rows [begin, end), rectangle by rectangle. */
 static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
@@ -138,15 +129,14 @@ static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectan
     size_t block = a->count >= 2 ? a->extent[a->count - 2] : 1;
     for (size_t row = begin; row < end;) {
         size_t rows = block - row % block < end - row ? block - row % block : end - row;
-        const float *at[MAX_OPERANDS];
-        locate_row(x, row, at);
-        sn_ew_operand operand[MAX_OPERANDS] = {{0}};
+        operand o[MAX_OPERANDS] = {{0}};
         for (size_t k = 0; k < s->n_operands; k++) {
-            operand[k] =
-                (sn_ew_operand){at[k], a->count >= 2 ? a->stride[k][a->count - 2] : 0, a->stride[k][a->count - 1]};
+            o[k].row = a->count >= 2 ? a->stride[k][a->count - 2] : 0;
+            o[k].step = a->stride[k][a->count - 1];
         }
+        locate_row(x, row, o);
         sn_ew_result y = {.data = x->out + row * s->n, .row = s->n, .rows = rows, .n = s->n};
-        f(x, operand, &y);
+        f(x, o, &y);
         row += rows;
     }
 }
@@ -154,13 +144,13 @@ static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectan
 /* Elements [begin, end) of the only row. */
 static void run_elements(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
 {
-    sn_ew_operand operand[MAX_OPERANDS] = {{0}};
+    operand o[MAX_OPERANDS] = {{0}};
     for (size_t k = 0; k < x->s->n_operands; k++) {
         size_t step = x->s->axes.stride[k][x->s->axes.count - 1];
-        operand[k] = (sn_ew_operand){x->in[k] + begin * step, 0, step};
+        o[k] = (operand){begin * step, 0, step};
     }
     sn_ew_result y = {.data = x->out + begin, .row = end - begin, .rows = 1, .n = end - begin};
-    f(x, operand, &y);
+    f(x, o, &y);
 }
 
 static void run_part(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
@@ -174,8 +164,7 @@ static void run_part(const elementwise_call *x, size_t begin, size_t end, rectan
 
 static void run(const sn_impl_run *r, sn_parallel_body body)
 {
-    elementwise_call x = {.s = r->state, .out = r->out[0]};
-    for (size_t k = 0; k < x.s->n_operands; k++) x.in[k] = r->in[k];
+    elementwise_call x = {.s = r->state, .in = r->in, .out = r->out[0]};
     bool one_row = x.s->rows == 1;
     size_t grain = one_row ? SN_GRAIN : 1 + SN_GRAIN / (x.s->n + 1);
     sn_parallel_for(r->pool, one_row ? x.s->n : x.s->rows, grain, body, &x);
@@ -220,10 +209,10 @@ static sinter_status activation_prepare(const sn_impl_site *site, void **state, 
     return SINTER_OK;
 }
 
-static void activate(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
+static void activate(const elementwise_call *x, const operand *o, const sn_ew_result *y)
 {
     const sn_activation *a = &x->s->activation;
-    x->s->kernels->elementwise->activate[a->kind](a, operand[0].data, y->data, y->n);
+    x->s->kernels->elementwise->activate[a->kind](a, floats(x, o, 0).data, y->data, y->n);
 }
 
 static void activation_part(void *context, size_t begin, size_t end, int worker)
@@ -288,9 +277,9 @@ static sinter_status unary_prepare(const sn_impl_site *site, void **state, size_
     return SINTER_OK;
 }
 
-static void apply_unary(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
+static void apply_unary(const elementwise_call *x, const operand *o, const sn_ew_result *y)
 {
-    x->s->kernels->elementwise->unary[x->s->function](operand[0].data, y->data, y->n);
+    x->s->kernels->elementwise->unary[x->s->function](floats(x, o, 0).data, y->data, y->n);
 }
 
 static void unary_part(void *context, size_t begin, size_t end, int worker)
@@ -408,9 +397,9 @@ static sinter_status binary_prepare(const sn_impl_site *site, void **state, size
     return SINTER_OK;
 }
 
-static void apply_binary(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
+static void apply_binary(const elementwise_call *x, const operand *o, const sn_ew_result *y)
 {
-    x->s->kernels->elementwise->binary[x->s->function](operand[0], operand[1], *y);
+    x->s->kernels->elementwise->binary[x->s->function](floats(x, o, 0), floats(x, o, 1), *y);
 }
 
 static void binary_part(void *context, size_t begin, size_t end, int worker)
@@ -441,6 +430,57 @@ BINARY(max, "Max")
 BINARY(pow, "Pow")
 BINARY(prelu, "PRelu")
 
+/* ---------------------------------------------------------------------------------------------------- Where */
+
+/* Plain: conditions are never reordered. */
+static bool where_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
+{
+    (void)layouts;
+    return site->in[0].present && sn_fact_is_float(&site->in[1]) && sn_fact_is_float(&site->in[2]);
+}
+
+static sinter_status where_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    elementwise_state *s = SN_ARENA_NEW(site->arena, elementwise_state);
+    const sn_shape *out = sn_site_out(site);
+    if (!s) return sn_no_memory(err, "preparing a step");
+    s->kernels = site->kernels;
+    s->n_operands = 3;
+    set_result(s, out, SN_LAYOUT_PLAIN);
+    for (size_t i = 0; i < 3; i++) {
+        set_operand(&s->axes, i, sn_site_in(site, i), out, SN_LAYOUT_PLAIN, SN_LAYOUT_PLAIN);
+    }
+    settle_axes(s);
+    *state = s;
+    *scratch_size = 0;
+    return SINTER_OK;
+}
+
+static void apply_where(const elementwise_call *x, const operand *o, const sn_ew_result *y)
+{
+    const sn_ew_condition c = {(const uint8_t *)x->in[0] + o[0].at, o[0].row, o[0].step};
+    x->s->kernels->elementwise->where(c, floats(x, o, 1), floats(x, o, 2), *y);
+}
+
+static void where_part(void *context, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    run_part(context, begin, end, apply_where);
+}
+
+static void where_run(const sn_impl_run *r)
+{
+    run(r, where_part);
+}
+
+const sn_impl sn_impl_where = {.domain = "",
+                               .op_type = "Where",
+                               .name = "where",
+                               .by_image = true,
+                               .accepts = where_accepts,
+                               .prepare = where_prepare,
+                               .run = where_run};
+
 /* ---------------------------------------------------------------------------------------------------- ChannelAffine */
 
 static bool affine_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
@@ -465,7 +505,7 @@ static sinter_status affine_prepare(const sn_impl_site *site, void **state, size
     set_result(s, x, layout);
     set_operand(&s->axes, 0, x, x, layout, layout);
     for (int i = 0; i < x->rank; i++) {
-        size_t step = axis_at(layout, x->rank, i) == 1 && x->dims[1] != 1 ? 1 : 0;
+        size_t step = sn_layout_axis(layout, x->rank, i) == 1 && x->dims[1] != 1 ? 1 : 0;
         s->axes.stride[1][i] = s->axes.stride[2][i] = step;
     }
     settle_axes(s);
@@ -474,9 +514,9 @@ static sinter_status affine_prepare(const sn_impl_site *site, void **state, size
     return SINTER_OK;
 }
 
-static void apply_affine(const elementwise_call *x, const sn_ew_operand *operand, const sn_ew_result *y)
+static void apply_affine(const elementwise_call *x, const operand *o, const sn_ew_result *y)
 {
-    x->s->kernels->elementwise->affine(operand[0], operand[1], operand[2], -INFINITY, INFINITY, *y);
+    x->s->kernels->elementwise->affine(floats(x, o, 0), floats(x, o, 1), floats(x, o, 2), -INFINITY, INFINITY, *y);
 }
 
 static void affine_part(void *context, size_t begin, size_t end, int worker)

@@ -114,6 +114,52 @@ static void test_binary(void **state)
     check_binary("Mul", (int64_t[]){N_ROWS, 64, 28, 28}, 24, AS_CONV, false);
 }
 
+/* ---------------------------------------------------------------------------------------------------- Where */
+
+typedef struct where_model {
+    const int64_t *shape[3]; /* of the condition and both operands: up to 4 dimensions, then 0 */
+    bool conv;               /* operand 1 lies channels last */
+} where_model;
+
+static size_t rank_of(const int64_t *shape)
+{
+    size_t rank = 0;
+    while (rank < 4 && shape[rank] != 0) rank++;
+    return rank;
+}
+
+static sn_model *build_where(const void *context)
+{
+    const where_model *x = context;
+    sn_model *m = new_model(16);
+    static const char *const names[3] = {"condition", "a", "b"};
+    sn_value_id v[3];
+    for (int i = 0; i < 3; i++) v[i] = batch_input(m, names[i], x->shape[i], rank_of(x->shape[i]));
+    if (x->conv) v[1] = pointwise(m, v[1], x->shape[1][1], x->shape[1][1], 2);
+    sn_value_id zero = sn_add_initializer(m, 0, SN_STR("zero"), tensor(SINTER_FLOAT, 0, NULL, &(float){0}));
+    v[0] = op(m, "Greater", IDS(v[0], zero));
+    output(m, op(m, "Where", v, 3));
+    return m;
+}
+
+static void test_where(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][4] = {{N_ROWS, 18, 7, 5}, {N_ROWS, 1, 7, 5}, {18, 1, 1, 0},      {7, 5, 0},
+                                        {1, 5, 0},          {7, 1, 0},         {N_ROWS, 18, 1, 5}, {0}};
+    for (size_t i = 0; i < COUNT(shapes) * COUNT(shapes) * 3; i++) {
+        const int64_t *other = shapes[i / 3 % COUNT(shapes)], *third = shapes[i / 3 / COUNT(shapes)];
+        where_model x = {.conv = false};
+        for (size_t k = 0; k < 3; k++) x.shape[(i + k) % 3] = k == 0 ? shapes[0] : k == 1 ? other : third;
+        x.conv = x.shape[1] == shapes[0] && i % 2;
+        snprintf(label, sizeof label, "Where number %zu", i);
+        check_model(build_where, &x, NULL);
+    }
+    where_model x = {{shapes[0], shapes[0], shapes[2]}, true};
+    snprintf(label, sizeof label, "Where after a convolution");
+    check_model(build_where, &x, "Conv=conv Greater=reference Where=where");
+}
+
 /* ---------------------------------------------------------------------------------------------------- one operand */
 
 typedef struct unary_case {
@@ -257,6 +303,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_where),
         cmocka_unit_test(test_unary),
         cmocka_unit_test(test_clip),
     };
