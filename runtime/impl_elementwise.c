@@ -13,6 +13,7 @@
 
 #define MAX_OPERANDS 3
 #define MAX_AXES     SN_MAX_RANK
+#define CHUNK        4096 /* elements of a rectangle: what follows finds them in the first cache */
 
 typedef struct axes {
     int count;
@@ -23,10 +24,11 @@ typedef struct axes {
 typedef struct elementwise_state {
     const sn_kernels *kernels;
     size_t n_operands;
-    axes axes;      /* merged; the result is dense in their order */
-    size_t rows, n; /* rows of all outer axes together; elements of the last one */
-    sn_activation activation;
-    int function; /* of the kind that the row is */
+    axes axes;                /* merged; the result is dense in their order */
+    size_t rows, n;           /* rows of all outer axes together; elements of the last one */
+    int function;             /* of the kind that the row is */
+    sn_activation activation; /* what an activation computes; ChannelAffine: a clamp that its kernel does */
+    sn_fusion fusion;         /* what follows */
 } elementwise_state;
 
 /* ---------------------------------------------------------------------------------------------------- axes */
@@ -94,6 +96,7 @@ static void settle_axes(elementwise_state *s)
 typedef struct elementwise_call {
     const elementwise_state *s;
     const void *const *in;
+    const float *residual;
     float *out;
 } elementwise_call;
 
@@ -121,14 +124,31 @@ static sn_ew_operand floats(const elementwise_call *x, const operand *o, size_t 
 
 typedef void (*rectangle_function)(const elementwise_call *x, const operand *o, const sn_ew_result *y);
 
+static void do_rectangle(const elementwise_call *x, const operand *o, const sn_ew_result *y, rectangle_function f)
+{
+    const sn_kernels *k = x->s->kernels;
+    f(x, o, y);
+    if (x->residual) {
+        const sn_ew_operand sum = {y->data, y->row, 1}, residual = {x->residual + (y->data - x->out), y->row, 1};
+        k->elementwise->binary[SN_EW_ADD](sum, residual, *y);
+    }
+    if (x->s->fusion.activation.kind != SN_ACT_NONE)
+        k->activation->apply(&x->s->fusion.activation, y->data, y->rows, y->n, y->row);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Rows [begin, end), rectangle by rectangle. */
 static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
 {
     const elementwise_state *s = x->s;
     const axes *a = &s->axes;
-    size_t block = a->count >= 2 ? a->extent[a->count - 2] : 1;
+    const size_t block = a->count >= 2 ? a->extent[a->count - 2] : 1, most = 1 + CHUNK / (s->n + 1);
     for (size_t row = begin; row < end;) {
-        size_t rows = block - row % block < end - row ? block - row % block : end - row;
+        const size_t rows = least(least(block - row % block, end - row), most);
         operand o[MAX_OPERANDS] = {{0}};
         for (size_t k = 0; k < s->n_operands; k++) {
             o[k].row = a->count >= 2 ? a->stride[k][a->count - 2] : 0;
@@ -136,7 +156,7 @@ static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectan
         }
         locate_row(x, row, o);
         sn_ew_result y = {.data = x->out + row * s->n, .row = s->n, .rows = rows, .n = s->n};
-        f(x, o, &y);
+        do_rectangle(x, o, &y, f);
         row += rows;
     }
 }
@@ -144,13 +164,16 @@ static void run_rows(const elementwise_call *x, size_t begin, size_t end, rectan
 /* Elements [begin, end) of the only row. */
 static void run_elements(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
 {
-    operand o[MAX_OPERANDS] = {{0}};
-    for (size_t k = 0; k < x->s->n_operands; k++) {
-        size_t step = x->s->axes.stride[k][x->s->axes.count - 1];
-        o[k] = (operand){begin * step, 0, step};
+    for (size_t at = begin, n; at < end; at += n) {
+        operand o[MAX_OPERANDS] = {{0}};
+        for (size_t k = 0; k < x->s->n_operands; k++) {
+            size_t step = x->s->axes.stride[k][x->s->axes.count - 1];
+            o[k] = (operand){at * step, 0, step};
+        }
+        n = least(end - at, CHUNK);
+        sn_ew_result y = {.data = x->out + at, .row = n, .rows = 1, .n = n};
+        do_rectangle(x, o, &y, f);
     }
-    sn_ew_result y = {.data = x->out + begin, .row = end - begin, .rows = 1, .n = end - begin};
-    f(x, o, &y);
 }
 
 static void run_part(const elementwise_call *x, size_t begin, size_t end, rectangle_function f)
@@ -165,6 +188,7 @@ static void run_part(const elementwise_call *x, size_t begin, size_t end, rectan
 static void run(const sn_impl_run *r, sn_parallel_body body)
 {
     elementwise_call x = {.s = r->state, .in = r->in, .out = r->out[0]};
+    if (x.s->fusion.residual) x.residual = r->in[r->n_in];
     bool one_row = x.s->rows == 1;
     size_t grain = one_row ? SN_GRAIN : 1 + SN_GRAIN / (x.s->n + 1);
     sn_parallel_for(r->pool, one_row ? x.s->n : x.s->rows, grain, body, &x);
@@ -388,6 +412,7 @@ static sinter_status binary_prepare(const sn_impl_site *site, void **state, size
     if (!s) return sn_no_memory(err, "preparing a step");
     (void)binary_accepts(site, &layouts);
     s->kernels = site->kernels;
+    s->fusion = site->fusion;
     set_axes(s, site, &layouts);
     for (size_t i = 0; i < sizeof binary_functions / sizeof *binary_functions; i++) {
         if (strcmp(binary_functions[i].op_type, site->op->name) == 0) s->function = (int)binary_functions[i].function;
@@ -417,6 +442,7 @@ static void binary_run(const sn_impl_run *r)
     const sn_impl sn_impl_##row = {.domain = "",                                                                       \
                                    .op_type = operator,                                                                \
                                    .name = "binary",                                                                   \
+                                   .fuses = true,                                                                      \
                                    .by_image = true,                                                                   \
                                    .accepts = binary_accepts,                                                          \
                                    .prepare = binary_prepare,                                                          \
@@ -501,6 +527,12 @@ static sinter_status affine_prepare(const sn_impl_site *site, void **state, size
     sn_layout layout = site->in_layout[0];
     if (!s) return sn_no_memory(err, "preparing a step");
     s->kernels = site->kernels;
+    s->fusion = site->fusion;
+    s->activation = (sn_activation){SN_ACT_CLAMP, -INFINITY, INFINITY};
+    if (s->fusion.activation.kind == SN_ACT_CLAMP && !s->fusion.residual) {
+        s->activation = s->fusion.activation;
+        s->fusion.activation.kind = SN_ACT_NONE;
+    }
     s->n_operands = 3;
     set_result(s, x, layout);
     set_operand(&s->axes, 0, x, x, layout, layout);
@@ -516,7 +548,9 @@ static sinter_status affine_prepare(const sn_impl_site *site, void **state, size
 
 static void apply_affine(const elementwise_call *x, const operand *o, const sn_ew_result *y)
 {
-    x->s->kernels->elementwise->affine(floats(x, o, 0), floats(x, o, 1), floats(x, o, 2), -INFINITY, INFINITY, *y);
+    const sn_activation *clamp = &x->s->activation;
+    x->s->kernels->elementwise->affine(floats(x, o, 0), floats(x, o, 1), floats(x, o, 2), clamp->alpha, clamp->beta,
+                                       *y);
 }
 
 static void affine_part(void *context, size_t begin, size_t end, int worker)
@@ -533,6 +567,7 @@ static void affine_run(const sn_impl_run *r)
 const sn_impl sn_impl_channel_affine = {.domain = "sinter",
                                         .op_type = "ChannelAffine",
                                         .name = "channel-affine",
+                                        .fuses = true,
                                         .by_image = true,
                                         .accepts = affine_accepts,
                                         .prepare = affine_prepare,
