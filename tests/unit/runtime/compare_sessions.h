@@ -26,6 +26,8 @@
 #define MOST_IO 8
 #define N_ROWS  (-1) /* a dimension: the batch */
 
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
 static sinter_error err;
 static char label[512]; /* of the model under test, for messages */
 #define OK(call)                                                                                                       \

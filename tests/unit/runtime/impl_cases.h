@@ -4,9 +4,16 @@
 
 #include "tests/unit/runtime/compare_sessions.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define IMPLS(...)   (snprintf(impls, sizeof impls, __VA_ARGS__), impls)
-static char impls[256];
+/* How a model runs, for check_model; good until the next call. */
+__attribute__((format(printf, 1, 2))) static inline const char *runs_as(const char *format, ...)
+{
+    static char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return text;
+}
 
 /* ---------------------------------------------------------------------------------------------------- windows */
 

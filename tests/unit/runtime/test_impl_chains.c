@@ -363,6 +363,7 @@ static const struct {
 
 static const char *insert_impl(const char *text)
 {
+    static char impls[256];
     size_t used = 0;
     for (; *text; text++) {
         if (*text == '%' || *text == '#' || *text == '&') {

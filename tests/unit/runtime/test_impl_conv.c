@@ -140,7 +140,7 @@ static void test_conv(void **state)
             const char *impl = computed && strncmp(c->impl, "winograd", 8) == 0 ? "conv" : c->impl;
             snprintf(label, sizeof label, "Conv %zu (%s, %s weights)", i, c->impl, computed ? "computed" : "constant");
             check_model(build_conv, &(conv_model){c, computed},
-                        IMPLS("%sConv=%s%s", computed ? "Mul=binary " : "", impl, c->inside ? " Neg=unary" : ""));
+                        runs_as("%sConv=%s%s", computed ? "Mul=binary " : "", impl, c->inside ? " Neg=unary" : ""));
         }
     }
 }

@@ -247,7 +247,7 @@ static void test_unary(void **state)
         const char *first = place == OF_INPUT ? "" : place == OF_MATMUL ? "MatMul=matmul" : "Conv=conv";
         snprintf(label, sizeof label, "%s %zu of operand %d", c->op_type, i / OPERANDS, place);
         check_model(build_unary, &(unary_model){c, place},
-                    fused ? IMPLS("%s", first) : IMPLS("%s%s%s=%s", first, *first ? " " : "", c->op_type, c->impl));
+                    fused ? runs_as("%s", first) : runs_as("%s%s%s=%s", first, *first ? " " : "", c->op_type, c->impl));
     }
 }
 

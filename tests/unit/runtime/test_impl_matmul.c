@@ -175,7 +175,7 @@ static void check_matmul(const matmul_case *c, bool constant_b)
 {
     snprintf(label, sizeof label, "MatMul %d-D by %d-D, %lld, %lld, %lld... with %s B", c->rank_a, c->rank_b,
              (long long)c->a[0], (long long)c->a[1], (long long)c->a[2], constant_b ? "constant" : "computed");
-    check_model(build_matmul, &(matmul_model){c, constant_b}, IMPLS("MatMul=%s", c->impl));
+    check_model(build_matmul, &(matmul_model){c, constant_b}, runs_as("MatMul=%s", c->impl));
 }
 
 static void test_matmul(void **state)

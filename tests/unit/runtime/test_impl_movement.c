@@ -51,11 +51,11 @@ static void test_transpose(void **state)
         if (seen != 15 || x.perm[0] != 0) continue; /* rows of the batch stay in front */
         snprintf(label, sizeof label, "Transpose number %d", i);
         check_model(build_transpose, &x,
-                    IMPLS("%sTranspose=transpose%s",
-                          x.channels_last ? "Conv=conv "
-                          : x.words       ? "Cast=reference "
-                                          : "",
-                          x.words ? " Cast=reference" : ""));
+                    runs_as("%sTranspose=transpose%s",
+                            x.channels_last ? "Conv=conv "
+                            : x.words       ? "Cast=reference "
+                                            : "",
+                            x.words ? " Cast=reference" : ""));
     }
 }
 

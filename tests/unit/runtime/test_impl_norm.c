@@ -49,7 +49,7 @@ static void test_softmax(void **state)
             if (rank == 1 && x.no_axis && x.opset == 11) continue; /* its default axis, 1, is outside */
             snprintf(label, sizeof label, "%s-%lld of shape %zu, axis %lld, behind Conv %d", x.op_type,
                      (long long)x.opset, k, (long long)axis, x.behind_conv);
-            check_model(build_softmax, &x, IMPLS("%s%s=softmax", x.behind_conv ? "Conv=conv " : "", x.op_type));
+            check_model(build_softmax, &x, runs_as("%s%s=softmax", x.behind_conv ? "Conv=conv " : "", x.op_type));
         }
     }
     axis_model rows = {"Softmax", 13, -1, false, false, 2, {N_ROWS, 1000}};
@@ -125,7 +125,7 @@ static void test_norms(void **state)
         snprintf(label, sizeof label, "%s %zu, behind Conv %d", x.op_type, i / 2, x.behind_conv);
         check_model(
             build_norm, &x,
-            IMPLS("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, layer ? "layer-norm" : "group-norm"));
+            runs_as("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, layer ? "layer-norm" : "group-norm"));
     }
 }
 
@@ -182,7 +182,7 @@ static void test_reduce(void **state)
         snprintf(label, sizeof label, "%s-%lld keepdims %d axes %u behind Conv %d", x.op_type, (long long)x.opset,
                  x.keep_dims, x.axes, x.behind_conv);
         check_model(build_reduce, &x,
-                    IMPLS("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, kernel ? "reduce" : "reference"));
+                    runs_as("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, kernel ? "reduce" : "reference"));
     }
 }
 

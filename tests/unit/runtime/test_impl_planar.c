@@ -6,11 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/runtime/compare_sessions.h"
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define IMPLS(...)   (snprintf(impls, sizeof impls, __VA_ARGS__), impls)
-static char impls[256];
+#include "tests/unit/runtime/impl_cases.h"
 
 typedef struct planar_case {
     const char *impl;
@@ -111,7 +107,7 @@ static void check_case(size_t i, planar_model x)
     snprintf(label, sizeof label, "case %zu%s%s, %s", i, x.computed ? ", computed weights" : "",
              x.residual ? ", residual" : "", x.activation ? x.activation : "no activation");
     check_model(build, &x,
-                IMPLS("%sConv=%s", x.computed ? "Mul=binary " : "", x.computed && winograd ? "conv" : c->impl));
+                runs_as("%sConv=%s", x.computed ? "Mul=binary " : "", x.computed && winograd ? "conv" : c->impl));
 }
 
 static void test_cases(void **state)

@@ -74,7 +74,7 @@ static void test_pools(void **state)
         pool_model x = {ops[k].op_type, &pool_cases[c], ops[k].count_include_pad, i % 2, ops[k].global};
         snprintf(label, sizeof label, "%s %zu, include pad %d, behind Conv %d", x.op_type, c, x.count_include_pad,
                  x.behind_conv);
-        check_model(build_pool, &x, IMPLS("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, ops[k].impl));
+        check_model(build_pool, &x, runs_as("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, ops[k].impl));
     }
 }
 

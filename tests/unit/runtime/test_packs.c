@@ -9,12 +9,10 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/runtime/compare_sessions.h"
+#include "tests/unit/runtime/impl_cases.h"
 
 #include "runtime/session.h"
 #include <pthread.h>
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* ---------------------------------------------------------------------------------------------------- weights */
 
@@ -190,18 +188,14 @@ static void test_dynamic_steps(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(weight_cases); i++) {
         const weight_case *c = &weight_cases[i];
-        char impls[256];
         snprintf(label, sizeof label, "%s %zu (%s)", c->op_type, i, c->impl);
-        snprintf(impls, sizeof impls, "%s=%s", c->op_type, c->impl);
-        check_model(known_shape, c, impls);
-        snprintf(impls, sizeof impls, "Reshape=reference %s=reference", c->op_type);
-        check_model(unknown_shape, c, impls);
-        snprintf(impls, sizeof impls, "Reshape=reference %s=%s %s=reference Neg=unary %s=%s", c->op_type, c->impl,
-                 c->op_type, c->op_type, c->impl);
-        check_model(both, c, impls);
+        check_model(known_shape, c, runs_as("%s=%s", c->op_type, c->impl));
+        check_model(unknown_shape, c, runs_as("Reshape=reference %s=reference", c->op_type));
+        check_model(both, c,
+                    runs_as("Reshape=reference %s=%s %s=reference Neg=unary %s=%s", c->op_type, c->impl, c->op_type,
+                            c->op_type, c->impl));
         if (c->x[0] != N_ROWS) continue;
-        snprintf(impls, sizeof impls, "If=reference Abs=reference %s=reference", c->op_type);
-        check_model(behind_if_yes, c, impls);
+        check_model(behind_if_yes, c, runs_as("If=reference Abs=reference %s=reference", c->op_type));
         expect_hollow(behind_if_yes, c, true);
     }
 }

@@ -15,8 +15,6 @@
 #include "runtime/session.h"
 #include <pthread.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* ---------------------------------------------------------------------------------------------------- the clock */
 
 /* Of a convolution that Winograd can do, in the order in which they are tried. */
