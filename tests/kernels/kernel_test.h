@@ -27,6 +27,14 @@ static inline void for_each_isa(void (*test)(const sn_kernels *k))
     }
 }
 
+/* test_<name>, which calls check_<name> for every table. */
+#define EACH_ISA(name)                                                                                                 \
+    static void test_##name(void **state)                                                                              \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        for_each_isa(check_##name);                                                                                    \
+    }
+
 static inline uint32_t next_random(uint32_t *state)
 {
     *state = *state * 1664525u + 1013904223u;

@@ -107,17 +107,8 @@ static void check_rows(const sn_kernels *k)
     }
 }
 
-static void test_values(void **state)
-{
-    (void)state;
-    for_each_isa(check_values);
-}
-
-static void test_rows(void **state)
-{
-    (void)state;
-    for_each_isa(check_rows);
-}
+EACH_ISA(values)
+EACH_ISA(rows)
 
 int main(void)
 {

@@ -329,19 +329,13 @@ static void check_where(const sn_kernels *k)
     }
 }
 
-#define TEST(name)                                                                                                     \
-    static void test_##name(void **state)                                                                              \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        for_each_isa(check_##name);                                                                                    \
-    }
-TEST(unary)
-TEST(unary_sizes)
-TEST(activate)
-TEST(pairs)
-TEST(binary_patterns)
-TEST(affine)
-TEST(where)
+EACH_ISA(unary)
+EACH_ISA(unary_sizes)
+EACH_ISA(activate)
+EACH_ISA(pairs)
+EACH_ISA(binary_patterns)
+EACH_ISA(affine)
+EACH_ISA(where)
 
 int main(void)
 {

@@ -491,12 +491,6 @@ static void check_pack(const sn_kernels *k)
     for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) check_pack_by_taps(3, 5, n);
 }
 
-#define EACH_ISA(name)                                                                                                 \
-    static void test_##name(void **state)                                                                              \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        for_each_isa(check_##name);                                                                                    \
-    }
 EACH_ISA(matrices)
 EACH_ISA(edges)
 EACH_ISA(batch)

@@ -207,12 +207,6 @@ static void check_packing(const sn_kernels *k)
     }
 }
 
-#define EACH_ISA(name)                                                                                                 \
-    static void test_##name(void **state)                                                                              \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        for_each_isa(check_##name);                                                                                    \
-    }
 EACH_ISA(cases)
 EACH_ISA(widths)
 EACH_ISA(packing)

@@ -256,12 +256,6 @@ static void check_strides(const sn_kernels *k)
     free(x);
 }
 
-#define EACH_ISA(name)                                                                                                 \
-    static void test_##name(void **state)                                                                              \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        for_each_isa(check_##name);                                                                                    \
-    }
 EACH_ISA(transposes)
 EACH_ISA(copies)
 EACH_ISA(padded_copies)

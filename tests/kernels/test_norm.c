@@ -320,18 +320,12 @@ static void check_reductions(const sn_kernels *k)
     }
 }
 
-#define TEST(name)                                                                                                     \
-    static void test_##name(void **state)                                                                              \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        for_each_isa(check_##name);                                                                                    \
-    }
-TEST(softmax)
-TEST(softmax_special)
-TEST(row_norms)
-TEST(moments)
-TEST(groups)
-TEST(reductions)
+EACH_ISA(softmax)
+EACH_ISA(softmax_special)
+EACH_ISA(row_norms)
+EACH_ISA(moments)
+EACH_ISA(groups)
+EACH_ISA(reductions)
 
 int main(void)
 {

@@ -166,12 +166,6 @@ static void check_tiles(const sn_kernels *k)
     }
 }
 
-#define EACH_ISA(name)                                                                                                 \
-    static void test_##name(void **state)                                                                              \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        for_each_isa(check_##name);                                                                                    \
-    }
 EACH_ISA(cases)
 EACH_ISA(tiles)
 

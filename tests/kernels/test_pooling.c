@@ -159,12 +159,6 @@ static void check_globals(const sn_kernels *k)
     }
 }
 
-#define EACH_ISA(name)                                                                                                 \
-    static void test_##name(void **state)                                                                              \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        for_each_isa(check_##name);                                                                                    \
-    }
 EACH_ISA(windows)
 EACH_ISA(globals)
 

@@ -225,11 +225,7 @@ static void check_layers(const sn_kernels *k)
     }
 }
 
-static void test_layers(void **state)
-{
-    (void)state;
-    for_each_isa(check_layers);
-}
+EACH_ISA(layers)
 
 /* An image's outputs are the same alone and in a batch. */
 static void check_batch(const sn_kernels *k)
@@ -254,11 +250,7 @@ static void check_batch(const sn_kernels *k)
     }
 }
 
-static void test_batch(void **state)
-{
-    (void)state;
-    for_each_isa(check_batch);
-}
+EACH_ISA(batch)
 
 /* A kernel that is one tap only shifts the image: each of the nine against each border. */
 static void check_shift(const sn_kernels *k)
@@ -280,11 +272,7 @@ static void check_shift(const sn_kernels *k)
     }
 }
 
-static void test_shift(void **state)
-{
-    (void)state;
-    for_each_isa(check_shift);
-}
+EACH_ISA(shift)
 
 /* NaN and Inf reach every output whose window has them, and only tiles that read them. */
 static void check_not_finite(const sn_kernels *k)
@@ -316,11 +304,7 @@ static void check_not_finite(const sn_kernels *k)
     }
 }
 
-static void test_not_finite(void **state)
-{
-    (void)state;
-    for_each_isa(check_not_finite);
-}
+EACH_ISA(not_finite)
 
 int main(void)
 {
