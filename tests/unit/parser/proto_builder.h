@@ -6,6 +6,7 @@
 #include "parser/wire.h"
 #include <sinter.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef sn_text message;
 
@@ -108,6 +109,20 @@ static inline message make_model(message graph)
 static inline sinter_status load(const message *m, sinter_model **out, sinter_error *err)
 {
     return sinter_model_load_memory(m->p ? m->p : "", m->n, NULL, out, err);
+}
+
+/* Loads and frees m, which must fail with this status and a message that contains `text`. */
+static inline void expect_failure(message m, sinter_status code, const char *text)
+{
+    sinter_model *model = NULL;
+    sinter_error err = {0};
+    assert_false(m.failed);
+    sinter_status status = load(&m, &model, &err);
+    if (status != code || !strstr(err.text, text))
+        fail_msg("expected '%s: ...%s...', found '%s: %s'", sinter_status_name(code), text, sinter_status_name(status),
+                 err.text);
+    assert_null(model);
+    sn_text_free(&m);
 }
 
 #endif

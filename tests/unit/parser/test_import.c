@@ -11,18 +11,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static void expect_failure(message m, sinter_status code, const char *text)
-{
-    sinter_model *model = NULL;
-    sinter_error err = {0};
-    sinter_status status = load(&m, &model, &err);
-    if (status != code || !strstr(err.text, text))
-        fail_msg("expected '%s: ...%s...', found '%s: %s'", sinter_status_name(code), text, sinter_status_name(status),
-                 err.text);
-    assert_null(model);
-    sn_text_free(&m);
-}
-
 static sinter_model *load_ok(message m)
 {
     sinter_model *model = NULL;

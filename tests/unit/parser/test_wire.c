@@ -11,19 +11,6 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-static void expect_failure(message m, sinter_status code, const char *text)
-{
-    sinter_model *model = NULL;
-    sinter_error err = {0};
-    assert_false(m.failed);
-    sinter_status status = load(&m, &model, &err);
-    if (status != code || !strstr(err.text, text))
-        fail_msg("expected '%s: ...%s...', found '%s: %s'", sinter_status_name(code), text, sinter_status_name(status),
-                 err.text);
-    assert_null(model);
-    sn_text_free(&m);
-}
-
 static message simple_graph(void)
 {
     message g = {0};
