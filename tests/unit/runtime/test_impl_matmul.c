@@ -239,8 +239,7 @@ static void test_linear(void **state)
         {{2, 0, .gemm = true, .residual = true, .activation = "Clip"}, "Gemm=gemm"},
         {{2, 1, .gemm = true, .activation = "Clip"}, "Gemm=gemm Add=binary"},
         {{2, 0, .gemm = true, .full_c = true, .activation = "Relu"}, "Gemm=gemm"},
-        {{2, 0, .gemm = true, .full_c = true, .residual = true, .activation = "Relu"},
-         "Gemm=gemm Add=binary"},
+        {{2, 0, .gemm = true, .full_c = true, .residual = true, .activation = "Relu"}, "Gemm=gemm Add=binary"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         snprintf(label, sizeof label, "linear layer %zu", i);
