@@ -2,6 +2,7 @@
 #ifndef SN_BENCH_KERNELS_BENCH_H
 #define SN_BENCH_KERNELS_BENCH_H
 
+#include "base/alloc.h"
 #include "runtime/kernels/kernels.h"
 #include <stdint.h>
 
@@ -25,7 +26,7 @@ bool bench_wants(const bench *b, const char *family, const char *name);
 void bench_row(const bench *b, const char *family, const char *name, void (*call)(void *context), void *context,
                double flops, double bytes);
 
-/* n floats in [-1, 1), aligned to 64 bytes; ends the program when memory is out. */
+/* n floats in [-1, 1), in memory like that of a session, for sn_free; ends the program when memory is out. */
 float *bench_floats(size_t n);
 
 /* The families' programs, listed in main.c. */

@@ -5,7 +5,6 @@
 #include "bench/kernels/bench.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct map_call {
     const sn_elementwise_kernels *kernels;
@@ -75,9 +74,9 @@ static void bench_map(const bench *b, const map_row *row, const char *where, siz
         c.b = c.c = channel;
     }
     bench_row(b, "elementwise", name, row->run, &c, 0, (double)(row->operands + 1) * 4 * (double)size);
-    free(x);
-    free(y);
-    free(z);
+    sn_free(x);
+    sn_free(y);
+    sn_free(z);
 }
 
 void bench_elementwise(const bench *b)

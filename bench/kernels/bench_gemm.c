@@ -4,7 +4,6 @@
  */
 #include "bench/kernels/bench.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct product_call {
     const sn_gemm_kernels *kernels;
@@ -37,10 +36,10 @@ static void bench_product(const bench *b, const char *name, sn_gemm g, size_t a_
     product_call call = {kernels, g, (g.n + kernels->nr - 1) / kernels->nr, copies, 0, size, weights};
     bench_row(b, "gemm", name, run_product, &call, 2.0 * (double)(g.m * g.n * k),
               copies > 1 ? 4.0 * (double)(g.n * k) : 0);
-    free(a);
-    free(weights);
-    free(c);
-    free(bias);
+    sn_free(a);
+    sn_free(weights);
+    sn_free(c);
+    sn_free(bias);
 }
 
 typedef struct matrix_shape {
@@ -120,7 +119,7 @@ static void bench_conv(const bench *b, const conv_shape *x)
              x->channels, x->n);
     if (!bench_wants(b, "gemm", name)) return;
     ptrdiff_t out = (x->size - 1) / x->stride + 1, row = x->size * x->channels;
-    float *zeros = calloc((size_t)x->channels, sizeof *zeros);
+    float *zeros = sn_calloc((size_t)x->channels, sizeof *zeros);
     sn_image_window w = {.in = {1, x->size, x->size},
                          .out = {1, out, out},
                          .kernel = {1, x->kernel, x->kernel},
@@ -136,7 +135,7 @@ static void bench_conv(const bench *b, const conv_shape *x)
                  .kc = (size_t)x->channels,
                  .window = &w};
     bench_product(b, name, g, (size_t)w.image, 1);
-    free(zeros);
+    sn_free(zeros);
 }
 
 typedef struct pack_call {
@@ -160,8 +159,8 @@ static void bench_pack(const bench *b, const char *name, sn_gemm_source s)
     s.b = weights;
     pack_call call = {b->kernels->gemm, s, packed};
     bench_row(b, "gemm", name, run_pack, &call, 0, 8.0 * (double)elements);
-    free(weights);
-    free(packed);
+    sn_free(weights);
+    sn_free(packed);
 }
 
 void bench_gemm(const bench *b)

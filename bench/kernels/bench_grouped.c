@@ -3,7 +3,6 @@
 #include "bench/kernels/bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct layer {
     const char *network;
@@ -82,10 +81,10 @@ static void bench_layer(const bench *b, const layer *l)
               .rows = (size_t)w.out[1]};
     bench_row(b, family, name, run_call, &c, 2.0 * (double)(outputs * group * taps),
               4.0 * (double)(inputs + outputs + packed));
-    free(y);
-    free(bias);
-    free(weights);
-    free(x);
+    sn_free(y);
+    sn_free(bias);
+    sn_free(weights);
+    sn_free(x);
 }
 
 void bench_grouped(const bench *b)

@@ -2,7 +2,6 @@
 #include "bench/kernels/bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct call {
     const sn_layout_kernels *kernels;
@@ -43,8 +42,8 @@ static void bench_transpose(const bench *b, const char *name, size_t batch, size
     float *x = bench_floats(batch * size), *y = bench_floats(batch * size);
     call c = {.kernels = b->kernels->layout, .transpose = {batch, rows, columns, x, size, columns, y, size, rows}};
     bench_row(b, "layout", name, run_transpose, &c, 0, 8.0 * (double)(batch * size));
-    free(y);
-    free(x);
+    sn_free(y);
+    sn_free(x);
 }
 
 static void bench_padded(const bench *b, const char *name, size_t channels, size_t size, size_t pad, bool channels_last)
@@ -65,8 +64,8 @@ static void bench_padded(const bench *b, const char *name, size_t channels, size
                    .x_axis = {plane * channels, size * (channels_last ? channels : 1), channels_last ? channels : 1},
                    .y = y}};
     bench_row(b, "layout", name, run_padded, &c, 0, 4.0 * (double)(padded + plane * channels));
-    free(y);
-    free(x);
+    sn_free(y);
+    sn_free(x);
 }
 
 static void bench_copy(const bench *b, const char *name, size_t rows, size_t columns, size_t y_row)
@@ -75,8 +74,8 @@ static void bench_copy(const bench *b, const char *name, size_t rows, size_t col
     float *x = bench_floats(rows * columns), *y = bench_floats(rows * y_row);
     call c = {.kernels = b->kernels->layout, .copy = {rows, columns, x, columns, y, y_row}};
     bench_row(b, "layout", name, run_copy, &c, 0, 8.0 * (double)(rows * columns));
-    free(y);
-    free(x);
+    sn_free(y);
+    sn_free(x);
 }
 
 /* Splits rows of `heads` pieces: [rows][heads][width] to [heads][rows][width]. */
@@ -93,8 +92,8 @@ static void bench_heads(const bench *b, const char *name, size_t rows, size_t he
                               x,
                               y}};
     bench_row(b, "layout", name, run_permute, &c, 0, 8.0 * (double)size);
-    free(y);
-    free(x);
+    sn_free(y);
+    sn_free(x);
 }
 
 void bench_layout(const bench *b)

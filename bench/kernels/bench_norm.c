@@ -4,7 +4,6 @@
  */
 #include "bench/kernels/bench.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct norm_call {
     const sn_norm_kernels *kernels;
@@ -110,11 +109,11 @@ void bench_norm(const bench *b)
                        {.x = x, .y = y, .n = n, .epsilon = 1e-5f, .scale = scale, .bias = bias},
                        rows[i].reduction};
         bench_row(b, "norm", rows[i].name, rows[i].run, &c, 0, 4.0 * (double)rows[i].tensors * (double)size);
-        free(x);
-        free(y);
-        free(scale);
-        free(bias);
-        free(mean);
-        free(variance);
+        sn_free(x);
+        sn_free(y);
+        sn_free(scale);
+        sn_free(bias);
+        sn_free(mean);
+        sn_free(variance);
     }
 }

@@ -66,13 +66,13 @@ static void bench_layer(const bench *b, const layer *l)
     c.scratch = bench_floats(c.p.copy.floats);
     bench_row(b, "planar", name, run_call, &c, 2.0 * (double)(out * positions * k),
               4.0 * (double)((in + out) * positions));
-    free(c.scratch);
-    free(offsets);
-    free(bias);
-    free(y);
-    free(packed);
-    free(weights);
-    free(x);
+    sn_free(c.scratch);
+    sn_free(offsets);
+    sn_free(bias);
+    sn_free(y);
+    sn_free(packed);
+    sn_free(weights);
+    sn_free(x);
 }
 
 void bench_planar(const bench *b)

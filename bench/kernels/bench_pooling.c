@@ -2,7 +2,6 @@
 #include "bench/kernels/bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 typedef struct layer {
     const char *network;
@@ -63,8 +62,8 @@ static void bench_layer(const bench *b, const layer *l)
               .p = {.window = &w, .channels = (size_t)l->channels, .x = x, .y = y, .y_pitch = (size_t)l->channels},
               .rows = (size_t)out};
     bench_row(b, "pooling", name, run_call, &c, 0, 4.0 * (double)(inputs + outputs));
-    free(y);
-    free(x);
+    sn_free(y);
+    sn_free(x);
 }
 
 static void bench_global(const bench *b, const char *network, size_t positions, size_t channels)
@@ -76,8 +75,8 @@ static void bench_global(const bench *b, const char *network, size_t positions, 
     call c = {.kernels = b->kernels->pooling,
               .global = {1, positions, channels, x, channels, positions * channels, y, channels}};
     bench_row(b, "pooling", name, run_global, &c, 0, 4.0 * (double)((positions + 1) * channels));
-    free(y);
-    free(x);
+    sn_free(y);
+    sn_free(x);
 }
 
 void bench_pooling(const bench *b)

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct layer {
@@ -83,9 +82,9 @@ static void bench_side(const bench *b, const layer *l, call *c, const float *pac
     c->w.conv.b = u;
     bench_way(b, l, c->w.side == 4 ? "F4 by tiles" : "F2 by tiles", run_tiles, c);
     bench_way(b, l, c->w.side == 4 ? "F4 by panels" : "F2 by panels", run_panels, c);
-    free(c->scratch);
-    free(c->v);
-    free(u);
+    sn_free(c->scratch);
+    sn_free(c->v);
+    sn_free(u);
 }
 
 static void bench_layer(const bench *b, const layer *l)
@@ -119,7 +118,7 @@ static void bench_layer(const bench *b, const layer *l)
     bench_way(b, l, "direct", run_direct, &c);
     for (c.w.side = 2; c.w.side <= 4; c.w.side += 2) bench_side(b, l, &c, packed);
     float *all[] = {x, y, zeros, bias, kernel, packed};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) sn_free(all[i]);
 }
 
 void bench_winograd(const bench *b)

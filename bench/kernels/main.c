@@ -121,7 +121,7 @@ void bench_row(const bench *b, const char *family, const char *name, void (*call
 
 float *bench_floats(size_t n)
 {
-    float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64 + 64);
+    float *p = sn_malloc_aligned(n * sizeof *p + SN_ALIGNMENT);
     if (!p) {
         fprintf(stderr, "bench_kernels: out of memory\n");
         exit(5);
@@ -156,8 +156,8 @@ static double measure_bandwidth(void)
     double samples[SAMPLES];
     run_copy(&call);
     for (int s = 0; s < SAMPLES; s++) samples[s] = seconds_of(run_copy, &call, 1);
-    free(from);
-    free(to);
+    sn_free(from);
+    sn_free(to);
     return 2 * (double)call.bytes / median(samples) * 1e-9;
 }
 
