@@ -31,10 +31,10 @@ check() {
 if $all; then
     check clang
     check asan
-    check tsan -LE slow
+    check tsan
     scripts/lint.sh
     scripts/fuzz.sh 60
 else
-    check asan -LE slow -L 'unit|fuzz-replay|passes'
+    check asan -L 'unit|fuzz-replay|passes'
 fi
 check release
