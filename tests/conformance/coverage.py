@@ -13,13 +13,12 @@ import sys
 import tempfile
 from collections import namedtuple
 
-import numpy as np
-
 sys.dont_write_bytecode = True
 try:
+    import numpy as np
     import onnx
-except ImportError:
-    print("skipped: no python3-onnx")
+except ImportError as missing:
+    print("skipped: %s (python3-numpy, python3-onnx)" % missing)
     sys.exit(77)
 from coverage_cases import CASES
 from onnx_values import DTYPES, FLOAT8, FLOATS, bare, proto_of, shape_of, tensor, type_of
