@@ -237,6 +237,15 @@ static void write_declaration(dumper *x, const char *role, sn_value_id value, in
     sn_text_append(x->out, "\n");
 }
 
+/* A file has a list of the sparse ones and a list of the others: their order among each other is not the model's. */
+static void write_initializers(dumper *x, const sn_graph *g, bool sparse, int depth)
+{
+    for (size_t i = 0; i < g->initializers.count; ++i) {
+        sn_value_id id = g->initializers.items[i];
+        if ((x->m->values[id].sparse != NULL) == sparse) write_declaration(x, "init", id, depth);
+    }
+}
+
 static void write_graph(dumper *x, sn_graph_id graph, const char *heading, sn_str title, int depth)
 {
     const sn_graph *g = &x->m->graphs[graph];
@@ -250,8 +259,8 @@ static void write_graph(dumper *x, sn_graph_id graph, const char *heading, sn_st
     sn_text_append(x->out, "\n");
     if (depth > MAX_DEPTH) return;
     for (size_t i = 0; i < g->inputs.count; ++i) write_declaration(x, "input", g->inputs.items[i], depth + 1);
-    for (size_t i = 0; i < g->initializers.count; ++i)
-        write_declaration(x, "init", g->initializers.items[i], depth + 1);
+    write_initializers(x, g, false, depth + 1);
+    write_initializers(x, g, true, depth + 1);
     for (size_t i = 0; i < g->nodes.count; ++i) write_node(x, g->nodes.items[i], depth + 1);
     for (size_t i = 0; i < g->outputs.count; ++i) write_declaration(x, "output", g->outputs.items[i], depth + 1);
 }
