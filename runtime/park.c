@@ -3,7 +3,8 @@
 
 void sn_parker_announce(sn_parker *p)
 {
-    atomic_store(&p->parked, 1);
+    /* No plain store: an emulated aarch64 lets the caller's next load overtake it, and a wake-up is lost. */
+    (void)atomic_exchange(&p->parked, 1);
 }
 
 void sn_parker_cancel(sn_parker *p)
