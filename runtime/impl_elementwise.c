@@ -372,11 +372,11 @@ static void choose_layouts(const sn_impl_site *site, sn_impl_layouts *layouts)
     }
 }
 
-static void set_axes(elementwise_state *s, const sn_impl_site *site, const sn_impl_layouts *layouts)
+static void set_axes(elementwise_state *s, const sn_impl_site *site, const sn_impl_layouts *layouts, size_t n_operands)
 {
-    s->n_operands = 2;
+    s->n_operands = n_operands;
     set_result(s, sn_site_out(site), layouts->out);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < n_operands; i++) {
         set_operand(&s->axes, i, sn_site_in(site, i), sn_site_out(site), layouts->in[i], layouts->out);
     }
     settle_axes(s);
@@ -398,7 +398,7 @@ static bool binary_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
     if (!sn_fact_is_float(&site->out[0]) || site->version < 7) return false;
     elementwise_state s = {0};
     choose_layouts(site, layouts);
-    set_axes(&s, site, layouts);
+    set_axes(&s, site, layouts, 2);
     if (steps_fit(&s)) return true;
     layouts->in[0] = layouts->in[1] = layouts->out = SN_LAYOUT_PLAIN;
     return true;
@@ -413,7 +413,7 @@ static sinter_status binary_prepare(const sn_impl_site *site, void **state, size
     (void)binary_accepts(site, &layouts);
     s->kernels = site->kernels;
     s->fusion = site->fusion;
-    set_axes(s, site, &layouts);
+    set_axes(s, site, &layouts, 2);
     for (size_t i = 0; i < sizeof binary_functions / sizeof *binary_functions; i++) {
         if (strcmp(binary_functions[i].op_type, site->op->name) == 0) s->function = (int)binary_functions[i].function;
     }
@@ -468,15 +468,10 @@ static bool where_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 static sinter_status where_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
 {
     elementwise_state *s = SN_ARENA_NEW(site->arena, elementwise_state);
-    const sn_shape *out = sn_site_out(site);
+    sn_layout in[3] = {SN_LAYOUT_PLAIN, SN_LAYOUT_PLAIN, SN_LAYOUT_PLAIN};
     if (!s) return sn_no_memory(err, "preparing a step");
     s->kernels = site->kernels;
-    s->n_operands = 3;
-    set_result(s, out, SN_LAYOUT_PLAIN);
-    for (size_t i = 0; i < 3; i++) {
-        set_operand(&s->axes, i, sn_site_in(site, i), out, SN_LAYOUT_PLAIN, SN_LAYOUT_PLAIN);
-    }
-    settle_axes(s);
+    set_axes(s, site, &(sn_impl_layouts){.in = in, .out = SN_LAYOUT_PLAIN}, 3);
     *state = s;
     *scratch_size = 0;
     return SINTER_OK;
