@@ -3,9 +3,9 @@
  *
  * Goto's blocking (2008), with B packed beforehand and A read in place: a block of B, some panels wide and some steps
  * of k deep, stays in the second-level cache while all rows of A meet it, a tile of them after the other; each tile is
- * read from far away once, and meets all panels of the block. Between blocks of k the sums wait in C. Rows are dealt
- * evenly to the tiles: 49 are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7. Where lines of C do not follow each other, each
- * has tiles of its own.
+ * read from far away once, and meets all panels of the block. Between blocks of k the sums wait in C, which is written
+ * and read again for each: so blocks are deep rather than wide. Rows are dealt evenly to the tiles: 49 are
+ * 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7. Where lines of C do not follow each other, each has tiles of its own.
  *
  * While a block is worked on, the lines of the next one are asked for, one with every step of k: it lies in one stretch
  * per panel, far apart, where the hardware does not guess it. Products of few rows are another matter: they read B as
@@ -19,16 +19,15 @@
 #include "runtime/kernels/gemm_tile.h"
 #include "runtime/kernels/isa.h"
 
-#define COLUMN_BLOCK   256
-#define GROUP_PANELS   (COLUMN_BLOCK / TILE_COLUMNS)
+#define BLOCK_FLOATS   65536 /* of B in a block: a quarter of a megabyte, as the next one and A need room, too */
 #define CACHE_LINE     64
 #define PREFETCH_TILES 64 /* the last that many tiles of a block prefetch the next one */
 
-/* Rows that lie apart by a multiple of ALIAS_FLOATS meet in the same few sets of the first cache; when there are more
- * of them than it has ways, they drive each other out. They are copied first, if enough panels read them then. */
+/* Rows that lie apart by a multiple of ALIAS_FLOATS meet in the same set of the first cache at every step of k; more of
+ * them than it has ways, beside a line of B, would drive each other out. */
 #define ALIAS_FLOATS 1024
 #define CACHE_WAYS   8
-#define COPY_PANELS  2
+#define ALIAS_ROWS   (TILE_ROWS < CACHE_WAYS ? TILE_ROWS : CACHE_WAYS - 1)
 
 extern const sn_activation_kernels SN_FOR_ISA(sn_activation);
 
@@ -46,7 +45,7 @@ typedef struct gemm_pass {
     size_t panel, panels; /* the group */
     k_block block;
     bool first, last;
-    bool copy_rows;
+    size_t tile_rows; /* at most */
     next_lines next;
     const window_tap *taps;
 } gemm_pass;
@@ -60,16 +59,6 @@ static size_t block_depth(const k_block *x)
 static const float *block_lines(const sn_gemm *g, const k_block *block, size_t panel, size_t width)
 {
     return g->b + panel * TILE_COLUMNS * g->taps * g->kc + (block->tap * g->kc + block->channel) * width;
-}
-
-/* Pieces of A are gathered into `copy`, where the tile reads them instead. */
-static void copy_rows(const k_block *block, size_t rows, const float **a, float *copy)
-{
-    for (size_t i = 0; i < block->taps * rows; i++) {
-        memcpy(copy, a[i], block->channels * sizeof *copy);
-        a[i] = copy;
-        copy += block->channels;
-    }
 }
 
 /* Where a row of C, or of the residual, begins. */
@@ -110,9 +99,7 @@ static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index)
 {
     const sn_gemm *g = p->g;
     const float *a[BLOCK_TAPS * TILE_ROWS];
-    float copy[K_BLOCK * TILE_ROWS];
     locate_rows(g, &p->block, p->taps, row, rows, a);
-    if (p->copy_rows && rows > CACHE_WAYS) copy_rows(&p->block, rows, a, copy);
 
     tile_args t = {.a = a, .taps = p->block.taps, .channels = p->block.channels, .first = p->first, .last = p->last};
     t.c_row = g->c_row;
@@ -141,11 +128,19 @@ static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index)
     }
 }
 
-/* Whether the rows of a tile lie apart by a multiple of what the first cache tells apart. */
-static bool rows_alias(const sn_gemm *g)
+static size_t rows_of_tiles(const sn_gemm *g)
 {
     size_t pitch = g->window ? (size_t)(g->window->stride[2] * g->window->pitch[2]) : g->a_row;
-    return pitch % ALIAS_FLOATS == 0;
+    return pitch % ALIAS_FLOATS == 0 ? ALIAS_ROWS : TILE_ROWS;
+}
+
+/* The panels of a group when `left` are left: as many as fit a block, dealt evenly to the groups. The first block of k
+ * is the deepest. */
+static size_t panels_of_group(const sn_gemm *g, size_t blocks, size_t left)
+{
+    k_block deepest = k_block_at(g, blocks, 0);
+    size_t panel = TILE_COLUMNS * block_depth(&deepest), fit = panel > 0 ? BLOCK_FLOATS / panel : left;
+    return fit > 0 ? ceil_div(left, ceil_div(left, fit)) : 1;
 }
 
 /* What follows block i of `blocks` of this group: the next block, the next group, or the next product. */
@@ -179,12 +174,12 @@ static size_t end_of_line(const sn_gemm *g, size_t row, size_t m1)
     return least(m1, row - row % line + line);
 }
 
-static size_t count_tiles(const sn_gemm *g, size_t m0, size_t m1)
+static size_t count_tiles(const sn_gemm *g, size_t tile_rows, size_t m0, size_t m1)
 {
     size_t n = 0;
     for (size_t row = m0, end; row < m1; row = end) {
         end = end_of_line(g, row, m1);
-        n += ceil_div(end - row, TILE_ROWS);
+        n += ceil_div(end - row, tile_rows);
     }
     return n;
 }
@@ -194,7 +189,7 @@ static void run_block(const gemm_pass *p, size_t m0, size_t m1)
     size_t index = 0;
     for (size_t row = m0; row < m1;) {
         size_t left = end_of_line(p->g, row, m1) - row;
-        for (size_t tiles_left = ceil_div(left, TILE_ROWS); tiles_left > 0; tiles_left--) {
+        for (size_t tiles_left = ceil_div(left, p->tile_rows); tiles_left > 0; tiles_left--) {
             size_t height = ceil_div(left, tiles_left);
             run_tile(p, row, height, index++);
             row += height;
@@ -207,13 +202,12 @@ static void run(const sn_gemm *g, size_t m0, size_t m1, size_t panel0, size_t pa
 {
     if (m0 >= m1 || panel0 >= panel1) return;
     window_tap taps[BLOCK_TAPS];
-    gemm_pass p = {.g = g, .taps = taps};
-    size_t rows = m1 - m0, n_tiles = count_tiles(g, m0, m1), blocks = count_k_blocks(g);
+    gemm_pass p = {.g = g, .taps = taps, .tile_rows = rows_of_tiles(g)};
+    size_t rows = m1 - m0, n_tiles = count_tiles(g, p.tile_rows, m0, m1), blocks = count_k_blocks(g);
     bool few = rows <= FEW_ROWS;
     for (p.panel = panel0; p.panel < panel1; p.panel += p.panels) {
         size_t left = panel1 - p.panel;
-        p.panels = few ? least(left, few_rows_tiles[rows - 1].panels) : ceil_div(left, ceil_div(left, GROUP_PANELS));
-        p.copy_rows = p.panels >= COPY_PANELS && rows_alias(g);
+        p.panels = few ? least(left, few_rows_tiles[rows - 1].panels) : panels_of_group(g, blocks, left);
         for (size_t i = 0; i < blocks; i++) {
             p.block = k_block_at(g, blocks, i);
             p.first = i == 0;

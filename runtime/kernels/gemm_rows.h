@@ -10,8 +10,8 @@
 #include "runtime/kernels/gemm.h"
 #include <stdbool.h>
 
-#define K_BLOCK    512 /* most steps of k in a block; with COLUMN_BLOCK columns, half a megabyte of B */
-#define BLOCK_TAPS 64  /* most taps in a block */
+#define K_BLOCK    1024 /* most steps of k in a block */
+#define BLOCK_TAPS 64   /* most taps in a block */
 
 typedef struct k_block {
     size_t tap, taps;         /* the first, how many */
