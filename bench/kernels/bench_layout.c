@@ -107,6 +107,9 @@ void bench_layout(const bench *b)
     bench_transpose(b, "vit 197 x 768 transposed", 1, 197, 768);
     bench_transpose(b, "vit 768 x 197 transposed", 1, 768, 197);
     bench_transpose(b, "vit 12 x 197 x 64 transposed", 12, 197, 64);
+    bench_transpose(b, "2048 x 2048 transposed", 1, 2048, 2048);
+    bench_transpose(b, "3000 x 2000 transposed", 1, 3000, 2000);
+    bench_transpose(b, "1024 x 512 transposed", 1, 1024, 512);
     bench_heads(b, "vit 197 x 12 x 64 to 12 x 197 x 64", 197, 12, 64);
     bench_padded(b, "NCHW to padded NHWC 224 x 224 x 3, 3", 3, 224, 3, false);
     bench_padded(b, "NHWC to padded NHWC 224 x 224 x 3, 3", 3, 224, 3, true);

@@ -20,8 +20,7 @@
 #include "runtime/kernels/isa.h"
 
 #define BLOCK_FLOATS   65536 /* of B in a block: a quarter of a megabyte, as the next one and A need room, too */
-#define CACHE_LINE     64
-#define PREFETCH_TILES 64 /* the last that many tiles of a block prefetch the next one */
+#define PREFETCH_TILES 64    /* the last that many tiles of a block prefetch the next one */
 
 /* Rows that lie apart by a multiple of ALIAS_FLOATS meet in the same set of the first cache at every step of k; more of
  * them than it has ways, beside a line of B, would drive each other out. */

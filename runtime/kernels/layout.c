@@ -9,12 +9,16 @@
  * that still wait in the queue, and lost before their turn. So, where that is the pitch of the target, no more than 8
  * of its rows are written at a time. Otherwise, where a vector is a piece of a line, tiles go through a buffer: each
  * line of the source is read, and each of the target written, once and whole.
+ *
+ * A target that is larger than what the last cache would keep of it is written past the caches, in whole lines: these
+ * are not fetched first, which would be half as much again to move.
  */
 #include "runtime/kernels/isa.h"
 #include "runtime/kernels/kernels.h"
 
-#define TILE         64 /* a multiple of every VL */
-#define ALIAS_FLOATS 1024
+#define TILE          64 /* a multiple of every VL */
+#define ALIAS_FLOATS  1024
+#define STREAM_FLOATS 2097152 /* of a target from which on it is written past the caches */
 
 static size_t min_size(size_t a, size_t b)
 {
@@ -54,14 +58,19 @@ static void copy(const sn_copy *c, size_t row0, size_t row1)
 
 /* ---------------------------------------------------------------------------------------------------- transpose */
 
-static void transpose_block(const float *x, size_t x_row, float *y, size_t y_row)
+KERNEL_INLINE void transpose_block(const bool stream, const float *x, size_t x_row, float *y, size_t y_row)
 {
     vf r[VL];
     UNROLL
     for (size_t i = 0; i < VL; i++) r[i] = vf_load(x + i * x_row);
     vf_transpose(r);
     UNROLL
-    for (size_t j = 0; j < VL; j++) vf_store(y + j * y_row, r[j]);
+    for (size_t j = 0; j < VL; j++) {
+        if (stream)
+            vf_stream(y + j * y_row, r[j]);
+        else
+            vf_store(y + j * y_row, r[j]);
+    }
 }
 
 /* The same for a block of which only so many rows and columns exist. */
@@ -84,11 +93,17 @@ static void transpose_matrix(const float *x, size_t x_row, float *y, size_t y_ro
             const float *from = x + i * x_row + j;
             float *to = y + j * y_row + i;
             if (rows - i >= VL && columns - j >= VL)
-                transpose_block(from, x_row, to, y_row);
+                transpose_block(false, from, x_row, to, y_row);
             else
                 transpose_part(from, x_row, to, y_row, min_size(rows - i, VL), min_size(columns - j, VL));
         }
     }
+}
+
+static bool streams(const sn_transpose *t)
+{
+    const bool lines = ((uintptr_t)t->y | t->y_row * sizeof *t->y | t->y_batch * sizeof *t->y) % CACHE_LINE == 0;
+    return VF_STREAMS && lines && t->batch * t->rows * t->columns >= STREAM_FLOATS;
 }
 
 static bool aliases(size_t pitch)
@@ -97,6 +112,14 @@ static bool aliases(size_t pitch)
 }
 
 #if VL == 16
+/* The rows and columns of a tile that are left beside its first ones. */
+static void transpose_rest(const float *x, size_t x_row, float *y, size_t y_row, size_t rows, size_t columns,
+                           size_t done_rows, size_t done_columns)
+{
+    transpose_matrix(x + done_columns, x_row, y + done_columns * y_row, y_row, done_rows, columns - done_columns);
+    transpose_matrix(x + done_rows * x_row, x_row, y + done_rows, y_row, rows - done_rows, columns);
+}
+
 static void transpose_half_block(const float *x, size_t x_row, float *y, size_t y_row)
 {
     vf r[VL / 2];
@@ -116,8 +139,7 @@ static void transpose_half_blocks(const float *x, size_t x_row, float *y, size_t
             transpose_half_block(x + i * x_row + j, x_row, y + j * y_row + i, y_row);
         }
     }
-    transpose_matrix(x + whole_columns, x_row, y + whole_columns * y_row, y_row, whole_rows, columns - whole_columns);
-    transpose_matrix(x + whole_rows * x_row, x_row, y + whole_rows, y_row, rows - whole_rows, columns);
+    transpose_rest(x, x_row, y, y_row, rows, columns, whole_rows, whole_columns);
 }
 
 /* Half blocks read each line of x twice, between which it is lost when those alias, too. */
@@ -127,6 +149,18 @@ static void transpose_tile(const float *x, size_t x_row, float *y, size_t y_row,
         transpose_half_blocks(x, x_row, y, y_row, rows, columns);
     else
         transpose_matrix(x, x_row, y, y_row, rows, columns);
+}
+
+/* A vector is a line: no buffer is needed. */
+static void stream_tile(const float *x, size_t x_row, float *y, size_t y_row, size_t rows, size_t columns)
+{
+    const size_t whole_rows = rows / VL * VL, whole_columns = columns / VL * VL;
+    for (size_t j = 0; j < whole_columns; j += VL) {
+        for (size_t i = 0; i < whole_rows; i += VL) {
+            transpose_block(true, x + i * x_row + j, x_row, y + j * y_row + i, y_row);
+        }
+    }
+    transpose_rest(x, x_row, y, y_row, rows, columns, whole_rows, whole_columns);
 }
 #else
 /* Blocks one beside the other, to rows of TILE floats. */
@@ -145,6 +179,17 @@ static void transpose_tile(const float *x, size_t x_row, float *y, size_t y_row,
     float buffer[TILE * TILE] __attribute__((aligned(sizeof(vf))));
     transpose_to_buffer(x, x_row, buffer, rows, columns);
     copy(&(sn_copy){columns, rows, buffer, TILE, y, y_row}, 0, columns);
+}
+
+static void stream_tile(const float *x, size_t x_row, float *y, size_t y_row, size_t rows, size_t columns)
+{
+    float buffer[TILE * TILE] __attribute__((aligned(sizeof(vf))));
+    transpose_to_buffer(x, x_row, buffer, rows, columns);
+    for (size_t j = 0; j < columns; j++) {
+        size_t i = 0;
+        for (; i + VL <= rows; i += VL) vf_stream(y + j * y_row + i, vf_load(buffer + j * TILE + i));
+        if (i < rows) vf_store_part(y + j * y_row + i, vf_load_part(buffer + j * TILE + i, rows - i), rows - i);
+    }
 }
 #endif
 
@@ -207,17 +252,21 @@ static size_t transpose_units(const sn_transpose *t)
 /* Tiles below each other, which continue the same rows of y, are neighbours. */
 static void transpose(const sn_transpose *t, size_t unit0, size_t unit1)
 {
+    const bool stream = streams(t);
     const size_t width = tile_columns(t), down = tiles_of(t->rows), across = (t->columns + width - 1) / width;
     for (size_t unit = unit0; unit < unit1; unit++) {
         const size_t i = unit % down * TILE, j = unit / down % across * width, b = unit / down / across;
         const float *x = t->x + b * t->x_batch + i * t->x_row + j;
         float *y = t->y + b * t->y_batch + j * t->y_row + i;
         const size_t rows = min_size(t->rows - i, TILE), columns = min_size(t->columns - j, width);
-        if (t->rows >= VL && columns >= VL)
+        if (stream && t->rows >= VL)
+            stream_tile(x, t->x_row, y, t->y_row, rows, columns);
+        else if (t->rows >= VL && columns >= VL)
             transpose_tile(x, t->x_row, y, t->y_row, rows, columns);
         else
             transpose_any(x, t->x_row, y, t->y_row, rows, columns);
     }
+    if (stream) vf_stream_end();
 }
 
 /* ---------------------------------------------------------------------------------------------------- padding */

@@ -351,6 +351,41 @@ KERNEL_INLINE vf vf_from_halves(vd low, vd high)
 
 /* ---------------------------------------------------------------------------------------- images and layouts */
 
+/* Stores past the caches, to addresses that vectors divide, a cache line's vectors one after the other; others see them
+ * after vf_stream_end. VF_STREAMS: that there is such a thing. */
+#define CACHE_LINE 64
+#if defined(__AVX512F__)
+#define VF_STREAMS 1
+KERNEL_INLINE void vf_stream(float *p, vf v)
+{
+    _mm512_stream_ps(p, (__m512)v);
+}
+#elif defined(__AVX2__) && defined(__FMA__)
+#define VF_STREAMS 1
+KERNEL_INLINE void vf_stream(float *p, vf v)
+{
+    _mm256_stream_ps(p, (__m256)v);
+}
+#elif defined(__SSE2__)
+#define VF_STREAMS 1
+KERNEL_INLINE void vf_stream(float *p, vf v)
+{
+    _mm_stream_ps(p, (__m128)v);
+}
+#else
+#define VF_STREAMS 0
+KERNEL_INLINE void vf_stream(float *p, vf v)
+{
+    vf_store(p, v);
+}
+#endif
+KERNEL_INLINE void vf_stream_end(void)
+{
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
 /* For loops that may be longer than UNROLL's 16. */
 #if defined(__clang__)
 #define UNROLL_LONG _Pragma("clang loop unroll(full)")
