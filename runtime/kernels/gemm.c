@@ -100,7 +100,13 @@ static void run_tile(const gemm_pass *p, size_t row, size_t rows, size_t index)
     const float *a[BLOCK_TAPS * TILE_ROWS];
     locate_rows(g, &p->block, p->taps, row, rows, a);
 
-    tile_args t = {.a = a, .taps = p->block.taps, .channels = p->block.channels, .first = p->first, .last = p->last};
+    float aside[TILE_SUMS * VL];
+    tile_args t = {.aside = aside,
+                   .a = a,
+                   .taps = p->block.taps,
+                   .channels = p->block.channels,
+                   .first = p->first,
+                   .last = p->last};
     t.c_row = g->c_row;
     t.b_panel = TILE_COLUMNS * g->taps * g->kc;
     size_t column0 = p->panel * TILE_COLUMNS, columns = least(g->n - column0, p->panels * TILE_COLUMNS);
@@ -137,8 +143,9 @@ static size_t rows_of_tiles(const sn_gemm *g)
  * is the deepest. */
 static size_t panels_of_group(const sn_gemm *g, size_t blocks, size_t left)
 {
+    if (left * TILE_COLUMNS * g->taps * g->kc <= BLOCK_FLOATS) return left;
     k_block deepest = k_block_at(g, blocks, 0);
-    size_t panel = TILE_COLUMNS * block_depth(&deepest), fit = panel > 0 ? BLOCK_FLOATS / panel : left;
+    size_t fit = BLOCK_FLOATS / (TILE_COLUMNS * block_depth(&deepest));
     return fit > 0 ? ceil_div(left, ceil_div(left, fit)) : 1;
 }
 

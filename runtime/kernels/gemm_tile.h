@@ -2,8 +2,8 @@
  * gemm_tile.h - the inside of gemm.c: `rows` rows of A against `panels` packed panels of `vectors` vectors each, for
  * one block of k. All sums of a tile stay in registers; a row's element is broadcast and multiplied with a line of B.
  *
- * The block's sums start at zero and are added to C, which holds those of the blocks before: the sums' error grows with
- * the depth of a block and the number of blocks, not with k.
+ * Sums start at zero again after SUM_STEPS steps, and what they were is set aside; those of a block are added to C,
+ * which holds those of the blocks before. So their error grows with SUM_STEPS and the number of such parts, not with k.
  *
  * The tiles are one body, inlined with constant sizes: its arrays become registers only then.
  */
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #define TILE_SUMS (TILE_ROWS * TILE_VECTORS)
+#define SUM_STEPS 512
 #define FEW_ROWS  3 /* that many are multiplied with several panels at once */
 
 typedef struct tile_args {
@@ -30,6 +31,7 @@ typedef struct tile_args {
     float lo, hi;
     const float *scale, *bias, *residual; /* those of the tile's first column and row, or NULL */
     size_t residual_row;
+    float *aside;     /* room for TILE_SUMS vectors */
     const char *next; /* what to prefetch meanwhile: a line for each step of k, next_step bytes apart */
     size_t next_step;
 } tile_args;
@@ -84,14 +86,12 @@ KERNEL_INLINE void finish_columns(const size_t rows, const size_t at, const bool
 KERNEL_INLINE void multiply_lines_first(const size_t rows, const size_t vectors, const float *const *a, size_t k,
                                         const float *b, vf *sums)
 {
-    vf line[TILE_VECTORS];
-    UNROLL
-    for (size_t v = 0; v < vectors; v++) line[v] = vf_load(b + v * VL);
+    const vf first = vf_load(b), second = vectors > 1 ? vf_load(b + VL) : first;
     UNROLL
     for (size_t i = 0; i < rows; i++) {
-        vf x = vf_splat(a[i][k]);
-        UNROLL
-        for (size_t v = 0; v < vectors; v++) sums[i * vectors + v] = vf_fma(x, line[v], sums[i * vectors + v]);
+        vf x = vf_splat(a[i][k]), *sum = sums + i * vectors;
+        sum[0] = vf_fma(x, first, sum[0]);
+        if (vectors > 1) sum[1] = vf_fma(x, second, sum[1]);
     }
 }
 
@@ -113,6 +113,16 @@ KERNEL_INLINE void multiply_rows_first(const size_t rows, const size_t panels, c
     }
 }
 
+/* The sums of some steps join those before them, and begin anew. */
+KERNEL_INLINE void set_aside(const size_t n, vf *sums, float *aside, bool first)
+{
+    UNROLL_LONG
+    for (size_t i = 0; i < n; i++) {
+        vf_store(aside + i * VL, first ? sums[i] : vf_load(aside + i * VL) + sums[i]);
+        sums[i] = (vf){0};
+    }
+}
+
 KERNEL_INLINE void tile(const size_t rows, const size_t panels, const size_t vectors, const tile_args *t)
 {
     const size_t width = panels * vectors; /* vectors of a row */
@@ -125,20 +135,33 @@ KERNEL_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
     const float *b = t->b;
     const size_t b_panel = t->b_panel, channels = t->channels;
     const char *next = t->next;
+    size_t steps = 0, parts = 0; /* since sums were set aside, how often they were */
     for (size_t tap = 0; tap < t->taps; tap++) {
         const float *a[TILE_ROWS];
         UNROLL
         for (size_t i = 0; i < rows; i++) a[i] = t->a[tap * rows + i];
-        for (size_t k = 0; k < channels; k++) {
-            if (panels == 1) {
-                prefetch_l2(next);
-                multiply_lines_first(rows, vectors, a, k, b, sums);
-            } else {
-                multiply_rows_first(rows, panels, vectors, a, k, b, b_panel, sums);
+        for (size_t k = 0, end; k < channels; k = end) {
+            end = channels - k > SUM_STEPS ? k + SUM_STEPS : channels;
+            if (steps + (end - k) > SUM_STEPS) {
+                set_aside(rows * width, sums, t->aside, parts++ == 0);
+                steps = 0;
             }
-            b += vectors * VL;
-            next += t->next_step;
+            steps += end - k;
+            for (size_t i = k; i < end; i++) {
+                if (panels == 1) {
+                    prefetch_l2(next);
+                    multiply_lines_first(rows, vectors, a, i, b, sums);
+                } else {
+                    multiply_rows_first(rows, panels, vectors, a, i, b, b_panel, sums);
+                }
+                b += vectors * VL;
+                next += t->next_step;
+            }
         }
+    }
+    if (parts > 0) {
+        UNROLL_LONG
+        for (size_t i = 0; i < rows * width; i++) sums[i] += vf_load(t->aside + i * VL);
     }
     const bool whole = t->columns == width * VL;
     UNROLL
