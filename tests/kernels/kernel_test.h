@@ -58,12 +58,43 @@ static inline float *poisoned_floats(size_t n)
     return p;
 }
 
+/* What kernels are given: values around 1; some of them NaN and infinite; multiples of the smallest denormal, whose
+ * sums are exact with weights that are small integers; values near the largest. */
+typedef enum value_kind { DATA_RANDOM, DATA_SPECIAL, DATA_TINY, DATA_LARGE, VALUE_KINDS } value_kind;
+
+static inline void make_values(float *x, size_t n, value_kind kind)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (kind == DATA_TINY) x[i] = rintf(8 * x[i]) * 0x1p-149f;
+        if (kind == DATA_LARGE) x[i] *= 0x1p110f;
+        if (kind == DATA_SPECIAL && i % 41 == 0) x[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
+    }
+}
+
+static inline void make_weights(float *weights, size_t n, value_kind kind)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (kind == DATA_TINY) weights[i] = rintf(8 * weights[i]);
+        if (kind == DATA_SPECIAL && i % 297 == 0) weights[i] = -INFINITY;
+    }
+}
+
 /* `magnitude`: the sum of the absolute values of what was added up. */
 static inline void check_close(float got, double expected, double magnitude, const char *what, size_t at)
 {
-    double bound = 1e-6 * (magnitude + fabs(expected)) + 1e-12;
+    double bound = 1e-6 * (magnitude + fabs(expected)) + 0x1p-149;
     if (!(fabs((double)got - expected) <= bound)) {
         fail_msg("%s: element %zu is %.9g, expected %.9g within %.3g", what, at, (double)got, expected, bound);
+    }
+}
+
+/* The same for sums that may not be finite: then the result, however it was clamped, is exact. */
+static inline void check_result(float got, double expected, double magnitude, const char *what, size_t at)
+{
+    if (isfinite(expected) && isfinite(magnitude)) {
+        check_close(got, expected, magnitude, what, at);
+    } else if (isnan(expected) ? !isnan(got) : (double)got != expected) {
+        fail_msg("%s: element %zu is %.9g, expected %.9g", what, at, (double)got, expected);
     }
 }
 

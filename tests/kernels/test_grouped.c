@@ -20,12 +20,13 @@ typedef struct grouped_case {
     {                                                                                                                  \
         0, 0, 0                                                                                                        \
     }
-/* Square kernels over maps of every width, so that each width of a tile occurs, with and without borders. */
 static const grouped_case cases[] = {
     /* one channel */
     {1, 1, 1, 1, 1, {1, 1, 1}, {1, 1, 1}, ONES, ONES, NONE, NONE, false, false, {0}},
     {2, 16, 1, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, CLAMP(0, 6)},
     {1, 37, 1, 40, 50, {1, 7, 30}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, CLAMP(-0.5f, 0.5f)},
+    {2, 37, 1, 40, 50, {1, 7, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, {SN_ACT_SIGMOID, 0, 0}},
+    {1, 16, 1, 16, 16, {1, 7, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, {SN_ACT_SIGMOID, 0, 0}},
     {1, 19, 1, 19, 19, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 24, 1, 24, 24, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, NONE, {0, 1, 1}, false, true, {0}},
     {3, 20, 1, 24, 20, {1, 7, 7}, {1, 5, 5}, ONES, ONES, {0, 2, 2}, {0, 2, 2}, true, false, CLAMP(0, INFINITY)},
@@ -48,10 +49,13 @@ static const grouped_case cases[] = {
     {0, 16, 1, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 0, 1, 0, 0, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 4, 1, 4, 4, {1, 0, 9}, {1, 3, 3}, ONES, ONES, {0, 2, 1}, {0, 2, 1}, true, false, {0}},
+    {1, 4, 1, 4, 4, {1, 9, 2}, {1, 3, 3}, ONES, ONES, {0, 1, 0}, {0, 1, 0}, true, false, {0}},
     /* several */
     {1, 2, 2, 2, 2, {1, 1, 1}, {1, 1, 1}, ONES, ONES, NONE, NONE, false, false, {0}},
     {2, 16, 4, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, CLAMP(0, 6)},
     {1, 40, 4, 43, 50, {1, 7, 30}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, CLAMP(-0.5f, 0.5f)},
+    {2, 40, 4, 43, 50, {1, 7, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, {SN_ACT_SIGMOID, 0, 0}},
+    {1, 24, 8, 24, 24, {1, 7, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, true, {SN_ACT_SIGMOID, 0, 0}},
     {1, 56, 8, 56, 56, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 22, 2, 22, 24, {1, 14, 15}, {1, 3, 3}, {1, 2, 2}, ONES, NONE, {0, 1, 1}, false, true, {0}},
     {3, 32, 8, 32, 32, {1, 7, 7}, {1, 5, 5}, ONES, ONES, {0, 2, 2}, {0, 2, 2}, true, false, CLAMP(0, INFINITY)},
@@ -70,6 +74,7 @@ static const grouped_case cases[] = {
     {0, 16, 4, 16, 16, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 0, 4, 0, 0, {1, 9, 9}, {1, 3, 3}, ONES, ONES, {0, 1, 1}, {0, 1, 1}, true, false, {0}},
     {1, 4, 4, 4, 4, {1, 0, 9}, {1, 3, 3}, ONES, ONES, {0, 2, 1}, {0, 2, 1}, true, false, {0}},
+    {1, 4, 4, 4, 4, {1, 9, 2}, {1, 3, 3}, ONES, ONES, {0, 1, 0}, {0, 1, 0}, true, false, {0}},
 };
 
 /* The sum for one output, and in *magnitude that of the absolute values. The weights are not packed. */
@@ -102,8 +107,8 @@ static void check_outputs(const sn_kernels *k, const sn_grouped *d, const float 
     for (size_t m = 0; m < positions; m++) {
         for (size_t c = 0; c < d->channels; c++) {
             double magnitude, sum = sum_at(d, weights, m, c, &magnitude);
-            check_value(d->y[m * d->y_pitch + c], activated(sum, &d->epilogue.activation), magnitude, k->isa,
-                        m * d->channels + c);
+            check_result(d->y[m * d->y_pitch + c], activated(sum, &d->epilogue.activation), magnitude, k->isa,
+                         m * d->channels + c);
         }
     }
     check_gaps(d->y, positions, d->channels, d->y_pitch);
@@ -123,8 +128,7 @@ static void check_splits(const sn_grouped_kernels *k, const sn_grouped *whole, s
     }
 }
 
-/* `special`: some inputs and weights are NaN and infinite. */
-static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
+static void check_case(const sn_kernels *k, const grouped_case *c, value_kind data)
 {
     const sn_grouped_kernels *family = sn_kernels_for_groups(k, c->group);
     const sn_image_window w = WINDOW_OF(c, false, c->pitch);
@@ -137,8 +141,10 @@ static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
     float *packed = poisoned_floats(family->packed_size(c->channels, c->group, taps));
     float *bias = c->bias ? random_floats(c->channels, 3) : NULL;
     float *residual = c->residual ? random_floats(out_size, 4) : NULL;
-    for (size_t i = 0; special && i < in_size; i += 41) x[i] = i % 2 ? NAN : INFINITY;
-    for (size_t i = 0; special && i < weights_size; i += 297) weights[i] = -INFINITY;
+    make_values(x, in_size, data);
+    make_weights(weights, weights_size, data);
+    if (bias && data != DATA_SPECIAL) make_values(bias, c->channels, data);
+    if (residual) make_values(residual, out_size, data);
     family->pack(weights, c->channels, c->group, taps, packed);
     sn_grouped d = {.window = &w,
                     .channels = c->channels,
@@ -162,30 +168,37 @@ static void check_case(const sn_kernels *k, const grouped_case *c, bool special)
 static void check_cases(const sn_kernels *k)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        check_case(k, &cases[i], false);
-        check_case(k, &cases[i], true);
+        for (value_kind data = 0; data < VALUE_KINDS; data++) check_case(k, &cases[i], data);
     }
 }
 
-/* Every width of a map, kernel and stride, so that tiles of every width meet borders on either side or none. */
+/* Without padding, a tile of every width lies inside; with padding each meets borders, on either side and on both. */
+static void check_width(const sn_kernels *k, size_t group, ptrdiff_t kernel, ptrdiff_t stride, ptrdiff_t outputs)
+{
+    for (ptrdiff_t pad = 0; pad <= kernel / 2; pad += kernel > 1 ? kernel / 2 : 1) {
+        const grouped_case c = {.images = 1,
+                                .channels = 16 + group,
+                                .group = group,
+                                .pitch = 16 + group,
+                                .y_pitch = 16 + group,
+                                .in = {1, 3, (outputs - 1) * stride + kernel - 2 * pad},
+                                .kernel = {1, 3, kernel},
+                                .stride = {1, 1, stride},
+                                .dilation = ONES,
+                                .pad = {0, 1, pad},
+                                .pad_end = {0, 1, pad},
+                                .bias = true};
+        if (c.in[2] > 0) check_case(k, &c, DATA_RANDOM);
+    }
+}
+
 static void check_widths(const sn_kernels *k)
 {
     for (size_t group = 1; group <= SN_GROUPED_MOST; group *= 2) {
         for (ptrdiff_t kernel = 1; kernel <= 7; kernel++) {
-            for (ptrdiff_t width = 1; width < 32; width += width < 19 ? 1 : 5) {
-                const grouped_case c = {.images = 1,
-                                        .channels = 16 + group,
-                                        .group = group,
-                                        .pitch = 16 + group,
-                                        .y_pitch = 16 + group,
-                                        .in = {1, 3, width},
-                                        .kernel = {1, 3, kernel},
-                                        .stride = {1, 1, 1 + width % 2},
-                                        .dilation = ONES,
-                                        .pad = {0, 1, kernel / 2},
-                                        .pad_end = {0, 1, kernel / 2},
-                                        .bias = true};
-                check_case(k, &c, false);
+            for (ptrdiff_t outputs = 1; outputs <= (group == 1 ? 22 : 9); outputs++) {
+                check_width(k, group, kernel, 1, outputs);
+                check_width(k, group, kernel, 2, outputs);
             }
         }
     }

@@ -78,7 +78,7 @@ static void check_outputs(const sn_kernels *k, const sn_planar *p, const float *
 {
     for (size_t i = 0; i < size; i++) {
         double magnitude, expected = activated(sum_at(p, weights, i, &magnitude), &p->activation);
-        check_value(p->y[i], expected, magnitude, k->isa, i);
+        check_result(p->y[i], expected, magnitude, k->isa, i);
     }
 }
 
@@ -96,8 +96,7 @@ static void check_splits(const sn_kernels *k, const sn_planar *whole, size_t row
     }
 }
 
-/* `special`: some inputs and weights are NaN and infinite. */
-static void check_case(const sn_kernels *k, const planar_case *c, bool special)
+static void check_case(const sn_kernels *k, const planar_case *c, value_kind data)
 {
     const sn_image_window w = WINDOW_OF(c, false, 1);
     const size_t terms = c->in_channels * product(w.kernel), n_weights = c->out_channels * terms;
@@ -109,8 +108,10 @@ static void check_case(const sn_kernels *k, const planar_case *c, bool special)
     float *residual = c->residual ? random_floats(out_size, 4) : NULL;
     ptrdiff_t *offsets = malloc((terms + 1) * sizeof *offsets);
     assert_non_null(offsets);
-    for (size_t i = 0; special && i < in_size; i += 41) x[i] = i % 2 ? NAN : INFINITY;
-    for (size_t i = 0; special && i < n_weights; i += 97) weights[i] = -INFINITY;
+    make_values(x, in_size, data);
+    make_weights(weights, n_weights, data);
+    if (bias && data != DATA_SPECIAL) make_values(bias, c->out_channels, data);
+    if (residual) make_values(residual, out_size, data);
     sn_planar p = {.window = &w,
                    .in = c->in_channels,
                    .out = c->out_channels,
@@ -139,8 +140,7 @@ static void check_case(const sn_kernels *k, const planar_case *c, bool special)
 static void check_cases(const sn_kernels *k)
 {
     for (size_t i = 0; i < N_CASES; i++) {
-        check_case(k, &cases[i], false);
-        check_case(k, &cases[i], true);
+        for (value_kind data = 0; data < VALUE_KINDS; data++) check_case(k, &cases[i], data);
     }
 }
 
@@ -161,7 +161,7 @@ static void check_tiles(const sn_kernels *k)
                                    .bias = true,
                                    .residual = width % 2,
                                    .activation = {width % 3 ? SN_ACT_SIGMOID : SN_ACT_NONE, 0, 0}};
-            check_case(k, &c, false);
+            check_case(k, &c, DATA_RANDOM);
         }
     }
 }

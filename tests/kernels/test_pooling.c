@@ -27,6 +27,8 @@ static const pooling_case cases[] = {
     {1, 16, 16, 16, {1, 2, 2}, {1, 2, 2}, ONES, {1, 3, 5}, {0, 4, 6}, {0, 4, 6}, false}, /* windows of padding */
     {1, 16, 16, 16, {1, 9, 9}, {1, 3, 3}, {1, 2, 2}, ONES, {0, -2, 1}, {0, 1, -2}, false},
     {1, 1, 1, 1, {1, 1, 1}, {1, 1, 1}, ONES, ONES, NONE, NONE, false},
+    {1, 3, 3, 3, {1, 0, 9}, {1, 3, 3}, ONES, ONES, {0, 2, 1}, {0, 2, 1}, false},
+    {1, 3, 3, 3, {1, 9, 2}, {1, 3, 3}, ONES, ONES, {0, 1, 0}, {0, 1, 0}, false},
     {1, 0, 0, 0, {1, 3, 3}, {1, 2, 2}, ONES, ONES, NONE, NONE, false},
     {0, 3, 3, 3, {1, 3, 3}, {1, 2, 2}, ONES, ONES, NONE, NONE, false},
 };
@@ -71,9 +73,10 @@ static void check_outputs(const sn_kernels *k, const sn_pooling *p, const poolin
             if (v == MAXIMUM)
                 assert_true(isnan(r.max) ? isnan(y) : (double)y == r.max);
             else
-                check_value(y, r.sum / (double)(v == AVERAGE ? r.inside : r.padded), r.magnitude, k->isa, m);
+                check_result(y, r.sum / (double)(v == AVERAGE ? r.inside : r.padded), r.magnitude, k->isa, m);
         }
     }
+    check_gaps(p->y, positions, p->channels, p->y_pitch);
 }
 
 static void check_splits(const sn_kernels *k, const sn_pooling *whole, variant v, size_t rows, size_t size)
@@ -85,14 +88,14 @@ static void check_splits(const sn_kernels *k, const sn_pooling *whole, variant v
     free(p.y);
 }
 
-static void check_case(const sn_kernels *k, const pooling_case *c, variant v, bool special)
+static void check_case(const sn_kernels *k, const pooling_case *c, variant v, value_kind data)
 {
     const sn_image_window w = WINDOW_OF(c, c->ceil_mode, c->pitch);
     const size_t positions = c->images * product(w.out), rows = c->images * (size_t)(w.out[0] * w.out[1]);
     const size_t in_size = extent(c->images * product(c->in), c->channels, c->pitch);
     const size_t out_size = extent(positions, c->channels, c->y_pitch);
     float *x = random_floats(in_size, 1);
-    for (size_t i = 0; special && i < in_size; i += 29) x[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
+    make_values(x, in_size, data);
     sn_pooling p = {.window = &w,
                     .count_include_pad = v == AVERAGE_PADDED,
                     .pad_end = {c->pad_end[0], c->pad_end[1], c->pad_end[2]},
@@ -111,20 +114,19 @@ static void check_windows(const sn_kernels *k)
 {
     for (size_t i = 0; i < N_CASES; i++) {
         for (variant v = 0; v < VARIANTS; v++) {
-            check_case(k, &cases[i], v, false);
-            check_case(k, &cases[i], v, true);
+            for (value_kind data = 0; data < VALUE_KINDS; data++) check_case(k, &cases[i], v, data);
         }
     }
 }
 
 /* ---------------------------------------------------------------------------------------------------- whole images */
 
-static void check_global(const sn_kernels *k, size_t images, size_t positions, size_t channels, bool special)
+static void check_global(const sn_kernels *k, size_t images, size_t positions, size_t channels, value_kind data)
 {
     const size_t pitch = channels + 3, image = positions * pitch, size = extent(images * positions, channels, pitch);
     float *x = random_floats(size, 1), *max = poisoned_floats(images * channels);
     float *average = poisoned_floats(images * channels), *piece = poisoned_floats(images * channels);
-    for (size_t i = 0; special && i < size; i += 61) x[i] = i % 2 ? NAN : -INFINITY;
+    make_values(x, size, data);
     sn_global_pooling p = {images, positions, channels, x, pitch, image, max, channels};
     k->pooling->global_max(&p, 0, channels);
     p.y = average;
@@ -138,7 +140,7 @@ static void check_global(const sn_kernels *k, size_t images, size_t positions, s
             largest = isnan(largest) || isnan(v) ? NAN : fmax(largest, v);
         }
         assert_true(isnan(largest) ? isnan(max[i]) : (double)max[i] == largest);
-        check_value(average[i], sum / (double)positions, magnitude / (double)positions, k->isa, i);
+        check_result(average[i], sum / (double)positions, magnitude / (double)positions, k->isa, i);
     }
     p.y = piece;
     for (size_t c = 0; c < channels; c += 7) k->pooling->global_average(&p, c, c + 7 < channels ? c + 7 : channels);
@@ -154,8 +156,9 @@ static void check_globals(const sn_kernels *k)
     static const size_t sizes[][3] = {{1, 49, 128}, {2, 49, 67}, {1, 1, 1},  {3, 65, 16}, {1, 12544, 5},
                                       {1, 400, 33}, {0, 49, 16}, {2, 0, 16}, {1, 49, 0}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        check_global(k, sizes[i][0], sizes[i][1], sizes[i][2], false);
-        check_global(k, sizes[i][0], sizes[i][1], sizes[i][2], true);
+        for (value_kind data = 0; data < VALUE_KINDS; data++) {
+            check_global(k, sizes[i][0], sizes[i][1], sizes[i][2], data);
+        }
     }
 }
 

@@ -12,7 +12,8 @@ static const layer layers[] = {
     {1, 64, 64, 14, 14, 1, 1, 1, 1},  {1, 4, 3, 30, 2, 1, 1, 1, 1},   {5, 8, 65, 7, 7, 1, 1, 1, 1},
     {2, 19, 10, 12, 9, -1, 1, 1, -2}, {1, 2, 130, 5, 5, 6, 7, 3, 9},  {1, 512, 40, 7, 7, 1, 1, 1, 1},
     {0, 4, 4, 6, 6, 1, 1, 1, 1},      {1, 0, 4, 6, 6, 1, 1, 1, 1},    {1, 4, 0, 6, 6, 1, 1, 1, 1},
-    {1, 4, 4, 2, 6, 0, 1, 0, 1},      {1, 33, 31, 40, 37, 1, 1, 1, 1}};
+    {1, 4, 4, 2, 6, 0, 1, 0, 1},      {1, 1024, 8, 4, 5, 1, 1, 1, 1}, {1, 1020, 8, 4, 5, 1, 1, 1, 1},
+    {1, 2048, 16, 7, 7, 1, 1, 1, 1},  {1, 33, 31, 40, 37, 1, 1, 1, 1}};
 
 /* A layer with its data, all in memory of exactly the size that the kernel may touch, and odd distances in it. */
 typedef struct problem {
@@ -209,6 +210,8 @@ static void check_layers(const sn_kernels *k)
         for (size_t side = 2; side <= 4; side += 2) {
             problem p = make_problem(k, &layers[i], side);
             check_values(&p, "plain");
+            p.w.conv.next = p.u; /* what is asked for meanwhile changes nothing */
+            p.w.conv.next_size = k->winograd->weights_size(&p.w);
             p.w.conv.epilogue.bias = p.bias;
             p.w.conv.epilogue.activation = (sn_activation){SN_ACT_CLAMP, 0, INFINITY};
             check_values(&p, "bias and relu");
@@ -216,10 +219,8 @@ static void check_layers(const sn_kernels *k)
             p.w.conv.epilogue.residual = p.residual;
             p.w.conv.epilogue.activation = (sn_activation){SN_ACT_CLAMP, -0.5f, 0.75f};
             check_values(&p, "scale, bias, residual and clamp");
-            if (k->activation->apply) {
-                p.w.conv.epilogue.activation = (sn_activation){SN_ACT_LEAKY_RELU, 0.25f, 0};
-                check_values(&p, "leaky relu");
-            }
+            p.w.conv.epilogue.activation = (sn_activation){SN_ACT_LEAKY_RELU, 0.25f, 0};
+            check_values(&p, "leaky relu");
             free_problem(&p);
         }
     }
@@ -274,6 +275,32 @@ static void check_shift(const sn_kernels *k)
 
 EACH_ISA(shift)
 
+/* A power of two passes through all sums: large and small values lose nothing. */
+static void check_scaled(const sn_kernels *k)
+{
+    static const layer l = {1, 20, 36, 9, 11, 1, 1, 1, 1};
+    static const float factors[] = {0x1p100f, 0x1p-100f};
+    for (size_t side = 2; side <= 4; side += 2) {
+        for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+            problem p = make_problem(k, &l, side);
+            float *y = by_tiles(&p, 0);
+            for (size_t j = 0; j < p.x_size; j++) p.x[j] *= factors[i];
+            float *scaled = by_tiles(&p, 0);
+            for (size_t pixel = 0; pixel < p.pixels; pixel++) {
+                for (size_t o = 0; o < l.outputs; o++) {
+                    const size_t at = pixel * p.w.conv.c_row + o;
+                    assert_true(scaled[at] == y[at] * factors[i]);
+                }
+            }
+            free(y);
+            free(scaled);
+            free_problem(&p);
+        }
+    }
+}
+
+EACH_ISA(scaled)
+
 /* NaN and Inf reach every output whose window has them, and only tiles that read them. */
 static void check_not_finite(const sn_kernels *k)
 {
@@ -284,8 +311,10 @@ static void check_not_finite(const sn_kernels *k)
         for (size_t i = 0; i < 3; i++) {
             problem p = make_problem(k, &l, side);
             p.w.conv.epilogue.activation = (sn_activation){SN_ACT_CLAMP, -INFINITY, INFINITY};
+            p.w.conv.epilogue.bias = p.bias;
+            p.bias[35] = NAN;
             p.x[row * p.window.pitch[1] + column * p.window.pitch[2] + 19] = values[i];
-            float *y = by_tiles(&p, 0);
+            float *y = by_tiles(&p, 0), *panels = by_panels(&p, 5, 1);
             for (size_t pixel = 0; pixel < p.pixels; pixel++) {
                 ptrdiff_t oy = (ptrdiff_t)(pixel / p.out_width), ox = (ptrdiff_t)(pixel % p.out_width);
                 ptrdiff_t ty = oy / (ptrdiff_t)side * (ptrdiff_t)side, tx = ox / (ptrdiff_t)side * (ptrdiff_t)side;
@@ -293,12 +322,18 @@ static void check_not_finite(const sn_kernels *k)
                 bool in_tile =
                     row >= ty - 1 && row <= ty + (ptrdiff_t)side && column >= tx - 1 && column <= tx + (ptrdiff_t)side;
                 for (size_t o = 0; o < l.outputs; o++) {
-                    float value = y[pixel * p.w.conv.c_row + o];
+                    float value = y[pixel * p.w.conv.c_row + o], other = panels[pixel * p.w.conv.c_row + o];
+                    assert_true(isnan(value) ? isnan(other) : value == other);
+                    if (o == 35) {
+                        assert_true(isnan(value));
+                        continue;
+                    }
                     if (below) assert_false(isfinite(value));
                     if (!in_tile) assert_true(isfinite(value));
                 }
             }
             free(y);
+            free(panels);
             free_problem(&p);
         }
     }
@@ -309,6 +344,7 @@ EACH_ISA(not_finite)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_batch),
-                                       cmocka_unit_test(test_shift), cmocka_unit_test(test_not_finite)};
+                                       cmocka_unit_test(test_shift), cmocka_unit_test(test_not_finite),
+                                       cmocka_unit_test(test_scaled)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,16 +72,6 @@ static inline double activated(double x, const sn_activation *a)
     return x < (double)a->alpha ? (double)a->alpha : x > (double)a->beta ? (double)a->beta : x;
 }
 
-/* As check_close, also for what is not finite. */
-static inline void check_value(float got, double expected, double magnitude, const char *what, size_t at)
-{
-    if (isnan(expected) || isinf(expected)) {
-        assert_true(isnan(expected) ? isnan(got) : (double)got == expected);
-    } else {
-        check_close(got, expected, magnitude, what, at);
-    }
-}
-
 /* A gap between the channels of neighbouring positions: not written. */
 static inline void check_gaps(const float *y, size_t positions, size_t channels, size_t pitch)
 {
