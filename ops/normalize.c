@@ -1,7 +1,8 @@
 /*
  * InstanceNormalization, LayerNormalization, GroupNormalization: a row of elements is brought to mean 0 and variance 1,
- * then scaled and shifted. They differ in what a row is and in how scale and bias spread over it. Rows are converted to
- * double and rounded back once, so one path serves all types.
+ * then scaled and shifted; RMSNormalization: divided by its root mean square, then scaled. They differ in what a row is
+ * and in how scale and bias spread over it. Rows are converted to double and rounded back once, so one path serves all
+ * types.
  */
 #include "ops/normalize.h"
 
@@ -19,6 +20,16 @@ static void standardize(double *row, size_t n, double epsilon, double *mean, dou
         row[i] -= *mean;
         squares += row[i] * row[i];
     }
+    *inverse = 1 / sqrt(squares / (double)n + epsilon);
+    for (size_t i = 0; i < n; i++) row[i] *= *inverse;
+}
+
+/* The same without a mean: rows keep theirs. */
+static void divide_by_root_mean_square(double *row, size_t n, double epsilon, double *mean, double *inverse)
+{
+    double squares = 0;
+    for (size_t i = 0; i < n; i++) squares += row[i] * row[i];
+    *mean = 0;
     *inverse = 1 / sqrt(squares / (double)n + epsilon);
     for (size_t i = 0; i < n; i++) row[i] *= *inverse;
 }
@@ -142,7 +153,7 @@ static sinter_status group_eval(sn_eval *x)
 }
 
 /* ----------------------------------------------------------------------------------------------------
- * LayerNormalization */
+ * LayerNormalization, RMSNormalization */
 
 static sinter_status layer_prepare(sn_prepare *p, void *params)
 {
@@ -177,28 +188,45 @@ static bool parameter_fits(const sn_shape *parameter, const sn_shape *in)
     return true;
 }
 
-static sinter_status layer_infer(sn_infer *x)
+/* Checks axis, scale and bias (of LayerNormalization), and gives the shape with an element for each row. */
+static sinter_status infer_rows(sn_infer *x, sn_shape *reduced)
 {
     const sn_layer_norm_params *p = x->params;
     const sn_shape *in = sn_infer_shape(x, 0);
-    sn_shape reduced = SN_SHAPE_UNKNOWN;
-    sn_infer_tensor(x, 0, sn_infer_dtype(x, 0), in);
-    if (in->rank >= 0) {
-        int axis;
-        if (!sn_axis_normalize(p->axis, in->rank, &axis))
-            return sn_infer_fail(x, "attribute 'axis': %" PRId64 " for an input of rank %d", p->axis, in->rank);
-        reduced = reduced_shape(in, axis);
-        for (size_t i = 1; i <= 2; i++) {
-            const sn_shape *s = sn_infer_shape(x, i);
-            char text[2][SN_SHAPE_TEXT];
-            if (s->rank >= 0 && !parameter_fits(s, in))
-                return sn_infer_fail(x, "%s of shape %s cannot be broadcast to the input's shape %s",
-                                     i == 1 ? "scale" : "bias", sn_shape_text(s, NULL, text[0], sizeof text[0]),
-                                     sn_shape_text(in, NULL, text[1], sizeof text[1]));
-        }
+    *reduced = SN_SHAPE_UNKNOWN;
+    if (in->rank < 0) return SINTER_OK;
+    int axis;
+    if (!sn_axis_normalize(p->axis, in->rank, &axis))
+        return sn_infer_fail(x, "attribute 'axis': %" PRId64 " for an input of rank %d", p->axis, in->rank);
+    *reduced = reduced_shape(in, axis);
+    for (size_t i = 1; i < x->n_in; i++) {
+        const sn_shape *s = sn_infer_shape(x, i);
+        char text[2][SN_SHAPE_TEXT];
+        if (s->rank >= 0 && !parameter_fits(s, in))
+            return sn_infer_fail(x, "%s of shape %s cannot be broadcast to the input's shape %s",
+                                 i == 1 ? "scale" : "bias", sn_shape_text(s, NULL, text[0], sizeof text[0]),
+                                 sn_shape_text(in, NULL, text[1], sizeof text[1]));
     }
+    return SINTER_OK;
+}
+
+static sinter_status layer_infer(sn_infer *x)
+{
+    const sn_layer_norm_params *p = x->params;
+    sn_shape reduced;
+    SN_TRY(infer_rows(x, &reduced));
+    sn_infer_tensor(x, 0, sn_infer_dtype(x, 0), sn_infer_shape(x, 0));
     sn_infer_tensor(x, 1, p->stash_type, &reduced);
     sn_infer_tensor(x, 2, p->stash_type, &reduced);
+    return SINTER_OK;
+}
+
+/* The output has the scale's type. */
+static sinter_status rms_infer(sn_infer *x)
+{
+    sn_shape reduced;
+    SN_TRY(infer_rows(x, &reduced));
+    sn_infer_tensor(x, 0, sn_infer_dtype(x, 1), sn_infer_shape(x, 0));
     return SINTER_OK;
 }
 
@@ -243,7 +271,9 @@ static sinter_status spread_parameter(sn_eval *x, size_t input, int axis, spread
     return SINTER_OK;
 }
 
-static sinter_status layer_eval(sn_eval *x)
+typedef void normalize_row(double *row, size_t n, double epsilon, double *mean, double *inverse);
+
+static sinter_status eval_rows(sn_eval *x, normalize_row *normalize, sinter_dtype dtype)
 {
     const sn_layer_norm_params *p = x->params;
     const sinter_value *in = x->in[0];
@@ -253,7 +283,7 @@ static sinter_status layer_eval(sn_eval *x)
                             in->shape.rank);
     sn_shape reduced = reduced_shape(&in->shape, axis);
     sinter_value *out, *means, *inverses;
-    SN_TRY(sn_eval_output(x, 0, in->dtype, &in->shape, &out));
+    SN_TRY(sn_eval_output(x, 0, dtype, &in->shape, &out));
     SN_TRY(sn_eval_output(x, 1, p->stash_type, &reduced, &means));
     SN_TRY(sn_eval_output(x, 2, p->stash_type, &reduced, &inverses));
     spread scale, bias = {NULL, 0};
@@ -271,7 +301,7 @@ static sinter_status layer_eval(sn_eval *x)
         double mean, inverse;
         if (sn_eval_cancelled(x)) return sn_eval_fail(x, SINTER_CANCELLED, "cancelled");
         sn_read_row(in, r * n, n, row);
-        standardize(row, n, (double)p->epsilon, &mean, &inverse);
+        normalize(row, n, (double)p->epsilon, &mean, &inverse);
         const double *s = scale.values + r * scale.step;
         for (size_t i = 0; i < n; i++) row[i] *= s[i];
         if (bias.values) {
@@ -283,6 +313,16 @@ static sinter_status layer_eval(sn_eval *x)
         sn_store_double(inverses->dtype, inverses->data, r, inverse);
     }
     return SINTER_OK;
+}
+
+static sinter_status layer_eval(sn_eval *x)
+{
+    return eval_rows(x, standardize, x->in[0]->dtype);
+}
+
+static sinter_status rms_eval(sn_eval *x)
+{
+    return eval_rows(x, divide_by_root_mean_square, x->in[1]->dtype);
 }
 
 /* ---------------------------------------------------------------------------------------------------- rows */
@@ -304,6 +344,8 @@ const sn_op sn_ops_normalize[] = {
     INSTANCE(22, "@float"),
     {"", "LayerNormalization", 17, "X:T, Scale:T, B:T? -> Y:T, Mean:U?, InvStdDev:U?; T=@float, U=float|bfloat16", 0, 0,
      sizeof(sn_layer_norm_params), layer_prepare, layer_infer, layer_eval},
+    {"", "RMSNormalization", 23, "X:T, scale:V -> Y:V; T=@float, V=@float", 0, 0, sizeof(sn_layer_norm_params),
+     layer_prepare, rms_infer, rms_eval},
     GROUP(18),
     GROUP(21),
     {0},

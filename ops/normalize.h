@@ -16,7 +16,7 @@ typedef struct sn_layer_norm_params {
     int64_t axis;
     float epsilon;
     sinter_dtype stash_type; /* of the outputs Mean and InvStdDev */
-} sn_layer_norm_params;
+} sn_layer_norm_params;      /* and of RMSNormalization, without those outputs */
 
 typedef struct sn_group_norm_params {
     int64_t groups;

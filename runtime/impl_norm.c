@@ -1,6 +1,7 @@
 /*
- * LayerNormalization over rows; InstanceNormalization and GroupNormalization in either layout, in two phases: the
- * moments of every (image, group), then y = (x - mean) * scale + bias with what the moments make of the parameters.
+ * LayerNormalization and RMSNormalization over rows; InstanceNormalization and GroupNormalization in either layout, in
+ * two phases: the moments of every (image, group), then y = (x - mean) * scale + bias with what the moments make of the
+ * parameters.
  */
 #include "ops/normalize.h"
 #include "runtime/impl.h"
@@ -10,7 +11,7 @@
 /* ---------------------------------------------------------------------------------------------------- rows */
 
 typedef struct layer_state {
-    const sn_kernels *kernels;
+    void (*normalize)(const sn_row_norm *p, size_t row0, size_t row1);
     sn_row_norm norm;
     size_t rows;
     bool has_bias;
@@ -47,15 +48,27 @@ static bool layer_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
     return !sn_site_has(site, 2) || has_elements(&site->in[2], s.norm.n);
 }
 
-static sinter_status layer_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+static sinter_status rows_prepare(const sn_impl_site *site,
+                                  void (*normalize)(const sn_row_norm *p, size_t row0, size_t row1), void **state,
+                                  size_t *scratch_size, sinter_error *err)
 {
     layer_state *s = SN_ARENA_NEW(site->arena, layer_state);
     if (!s || !read_rows(site, s)) return sn_no_memory(err, "preparing a normalization");
-    s->kernels = site->kernels;
+    s->normalize = normalize;
     s->has_bias = sn_site_has(site, 2);
     *state = s;
     *scratch_size = 0;
     return SINTER_OK;
+}
+
+static sinter_status layer_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    return rows_prepare(site, site->kernels->norm->layer_norm, state, scratch_size, err);
+}
+
+static sinter_status rms_prepare(const sn_impl_site *site, void **state, size_t *scratch_size, sinter_error *err)
+{
+    return rows_prepare(site, site->kernels->norm->rms_norm, state, scratch_size, err);
 }
 
 static void layer_rows(void *context, size_t begin, size_t end, int worker)
@@ -68,7 +81,7 @@ static void layer_rows(void *context, size_t begin, size_t end, int worker)
     p.y = r->out[0];
     p.scale = r->in[1];
     p.bias = s->has_bias ? r->in[2] : NULL;
-    s->kernels->norm->layer_norm(&p, begin, end);
+    s->normalize(&p, begin, end);
 }
 
 static void layer_run(const sn_impl_run *r)
@@ -234,6 +247,12 @@ const sn_impl sn_impl_layer_norm = {.domain = "",
                                     .accepts = layer_accepts,
                                     .prepare = layer_prepare,
                                     .run = layer_run};
+const sn_impl sn_impl_rms_norm = {.domain = "",
+                                  .op_type = "RMSNormalization",
+                                  .name = "rms-norm",
+                                  .accepts = layer_accepts,
+                                  .prepare = rms_prepare,
+                                  .run = layer_run};
 const sn_impl sn_impl_instance_norm = {.domain = "",
                                        .op_type = "InstanceNormalization",
                                        .name = "group-norm",

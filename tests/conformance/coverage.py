@@ -45,6 +45,7 @@ LATER_INPUTS = {("Pad", 18): ("Tind", ["int32", "int64"]), ("ReduceMean", 18): (
                 ("ReduceMax", 18): ("tensor(int64)", None)}
 NEW = {("GroupNormalization", 18): Schema(["T", "T", "T"], ["T"], {"T": FLOATS}),
        ("GroupNormalization", 21): Schema(["T", "T", "T"], ["T"], {"T": FLOATS}),
+       ("RMSNormalization", 23): Schema(["T", "V"], ["V"], {"T": FLOATS, "V": FLOATS}),
        ("Gelu", 20): Schema(["T"], ["T"], {"T": FLOATS})}
 
 

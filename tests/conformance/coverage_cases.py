@@ -105,6 +105,11 @@ def layer_norm(_, t):
                stash_type=DTYPES[t["U"]][0])
 
 
+def rms_norm(_, t):
+    x, scale = sample(t["T"], 2, 3), np.array([1, 2, 0.5])
+    return one([x, scale], [x / np.sqrt((x * x).mean(1, keepdims=True) + 1e-5) * scale])
+
+
 def group_norm(v, t):
     x = sample(t["T"], 1, 4, 3)
     y = normalize(x.reshape(1, 2, 6), 2).reshape(1, 4, 3)
@@ -276,7 +281,7 @@ CASES = {
     "MatMul": lambda v, t: [([a, b], {}, [a @ b]) for a, b in [(sample(t["T"], 2, 3), sample(t["T"], 2, 3, 2))]],
     "InstanceNormalization": lambda v, t: one([sample(t["T"], 2, 2, 5), np.array([1, 2]), np.array([0, -1])], [
         normalize(sample(t["T"], 2, 2, 5), 2) * [[1], [2]] + [[0], [-1]]]),
-    "LayerNormalization": layer_norm, "GroupNormalization": group_norm,
+    "LayerNormalization": layer_norm, "RMSNormalization": rms_norm, "GroupNormalization": group_norm,
     "LSTM": recurrent(4, lstm_step), "GRU": recurrent(3, gru_step),
     "Relu": unary(lambda x: np.maximum(x, 0)), "LeakyRelu": unary(lambda x: np.where(x < 0, 0.25 * x, x), alpha=0.25),
     "PRelu": lambda v, t: [([x, np.array([2])], {}, [np.where(x < 0, 2 * x, x)]) for x in [sample(t["T"], 2, 3)]],

@@ -9,6 +9,7 @@
 
 #include "one_node.h"
 #include "ops/normalize.h"
+#include <math.h>
 
 enum { X, SCALE, BIAS, MEAN, VARIANCE };
 
@@ -260,6 +261,29 @@ static void test_layer_norm(void **state)
     layer_norm("axis", 1, counting(SINTER_FLOAT, DIMS(1, 1, 3)), SINTER_INVALID_INPUT, "scale of shape 1x1x3");
 }
 
+/* The mean of 49 and 1 is 25; the output has the scale's type. */
+static void test_rms_norm(void **state)
+{
+    (void)state;
+    sn_model *m;
+    sinter_value *outs[1];
+    sn_node_id n = one_node(&m, 23, "RMSNormalization", 2, 0, 1);
+    assert_true(sn_set_attr_float(m, n, "epsilon", 0.5f));
+    sinter_value *in[] = {numbers(SINTER_FLOAT, DIMS(2, 2), NUMBERS(0, 0, 7, 1)),
+                          numbers(SINTER_DOUBLE, DIMS(2), NUMBERS(5, -10))};
+    evaluate_well(m, n, in, outs);
+    assert_int_equal(outs[0]->dtype, SINTER_DOUBLE);
+    assert_elements(outs[0], 4, NUMBERS(0, 0, 35 / sqrt(25.5), -10 / sqrt(25.5)));
+
+    n = one_node(&m, 23, "RMSNormalization", 2, 0, 1);
+    sinter_value *bad[] = {counting(SINTER_FLOAT, DIMS(2, 3)), counting(SINTER_FLOAT, DIMS(2))};
+    evaluate_badly(m, n, bad, SINTER_INVALID_INPUT, "scale of shape 2");
+    n = one_node(&m, 23, "RMSNormalization", 2, 0, 1);
+    assert_true(sn_set_attr_int(m, n, "axis", 2));
+    sinter_value *deep[] = {counting(SINTER_FLOAT, DIMS(2, 3)), counting(SINTER_FLOAT, DIMS(3))};
+    evaluate_badly(m, n, deep, SINTER_INVALID_INPUT, "axis");
+}
+
 static void test_instance_norm_checks_vectors(void **state)
 {
     (void)state;
@@ -297,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_group_norm_scales_groups_or_channels),
         cmocka_unit_test(test_group_norm_attributes),
         cmocka_unit_test(test_layer_norm),
+        cmocka_unit_test(test_rms_norm),
         cmocka_unit_test(test_instance_norm_checks_vectors),
         cmocka_unit_test(test_out_of_memory),
     };

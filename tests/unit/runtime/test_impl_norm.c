@@ -69,13 +69,24 @@ typedef struct norm_model {
     int64_t dims[5];
 } norm_model;
 
+static const char *name_of(const norm_model *x)
+{
+    if (strcmp(x->op_type, "LayerNormalization") == 0) return "layer-norm";
+    return strcmp(x->op_type, "RMSNormalization") == 0 ? "rms-norm" : "group-norm";
+}
+
+static bool over_rows(const norm_model *x)
+{
+    return strcmp(name_of(x), "group-norm") != 0;
+}
+
 static sn_model *build_norm(const void *context)
 {
     const norm_model *x = context;
     sn_model *m = new_model(x->opset);
     sn_value_id v = batch_input(m, "x", x->dims, (size_t)x->rank), scale, bias;
     if (x->behind_conv) v = pointwise(m, v, x->dims[1], x->dims[1], x->rank - 2);
-    if (strcmp(x->op_type, "LayerNormalization") == 0) {
+    if (over_rows(x)) {
         int first = (int)(x->axis < 0 ? x->axis + x->rank : x->axis);
         scale = constant(m, x->dims + first, (size_t)(x->rank - first), 1);
         bias = constant(m, x->dims + first, (size_t)(x->rank - first), 1);
@@ -100,6 +111,9 @@ static const norm_model norms[] = {
     {"LayerNormalization", 17, -3, .behind_conv = true, .rank = 4, .dims = {N_ROWS, 8, 5, 4}},
     {"LayerNormalization", 17, -1, .behind_conv = true, .rank = 4, .dims = {N_ROWS, 8, 5, 4}},
     {"LayerNormalization", 17, -1, .rank = 2, .dims = {N_ROWS, 1}},
+    {"RMSNormalization", 23, -1, .no_bias = true, .rank = 2, .dims = {N_ROWS, 77}},
+    {"RMSNormalization", 23, 1, .no_bias = true, .rank = 3, .dims = {N_ROWS, 50, 33}, .epsilon = 0.1f},
+    {"RMSNormalization", 23, -1, .no_bias = true, .behind_conv = true, .rank = 4, .dims = {N_ROWS, 8, 5, 4}},
     {"InstanceNormalization", 6, .rank = 3, .dims = {N_ROWS, 5, 11}},
     {"InstanceNormalization", 6, .rank = 4, .dims = {N_ROWS, 9, 7, 6}, .epsilon = 0.1f},
     {"InstanceNormalization", 6, .rank = 4, .dims = {N_ROWS, 33, 28, 28}},
@@ -119,13 +133,10 @@ static void test_norms(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(norms) * 2; i++) {
         norm_model x = norms[i / 2];
-        bool layer = strcmp(x.op_type, "LayerNormalization") == 0;
-        if (i % 2 && (layer || x.behind_conv)) continue;
+        if (i % 2 && (over_rows(&x) || x.behind_conv)) continue;
         x.behind_conv = x.behind_conv || i % 2;
         snprintf(label, sizeof label, "%s %zu, behind Conv %d", x.op_type, i / 2, x.behind_conv);
-        check_model(
-            build_norm, &x,
-            runs_as("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, layer ? "layer-norm" : "group-norm"));
+        check_model(build_norm, &x, runs_as("%s%s=%s", x.behind_conv ? "Conv=conv " : "", x.op_type, name_of(&x)));
     }
 }
 
