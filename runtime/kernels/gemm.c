@@ -139,14 +139,19 @@ static size_t rows_of_tiles(const sn_gemm *g)
     return pitch % ALIAS_FLOATS == 0 ? ALIAS_ROWS : TILE_ROWS;
 }
 
-/* The panels of a group when `left` are left: as many as fit a block, dealt evenly to the groups. The first block of k
- * is the deepest. */
-static size_t panels_of_group(const sn_gemm *g, size_t blocks, size_t left)
+/* How many of `panels` fit a block: at least one. The first block of k is the deepest. */
+static size_t panels_that_fit(const sn_gemm *g, size_t blocks, size_t panels)
 {
-    if (left * TILE_COLUMNS * g->taps * g->kc <= BLOCK_FLOATS) return left;
+    if (panels * TILE_COLUMNS * g->taps * g->kc <= BLOCK_FLOATS) return panels;
     k_block deepest = k_block_at(g, blocks, 0);
     size_t fit = BLOCK_FLOATS / (TILE_COLUMNS * block_depth(&deepest));
-    return fit > 0 ? ceil_div(left, ceil_div(left, fit)) : 1;
+    return fit > 0 ? fit : 1;
+}
+
+/* The panels of the next group, as they are dealt evenly to the groups. */
+static size_t panels_of_group(size_t left, size_t fit)
+{
+    return left <= fit ? left : ceil_div(left, ceil_div(left, fit));
 }
 
 /* What follows block i of `blocks` of this group: the next block, the next group, or the next product. */
@@ -210,10 +215,11 @@ static void run(const sn_gemm *g, size_t m0, size_t m1, size_t panel0, size_t pa
     window_tap taps[BLOCK_TAPS];
     gemm_pass p = {.g = g, .taps = taps, .tile_rows = rows_of_tiles(g)};
     size_t rows = m1 - m0, n_tiles = count_tiles(g, p.tile_rows, m0, m1), blocks = count_k_blocks(g);
-    bool few = rows <= FEW_ROWS;
+    const bool few = rows <= FEW_ROWS;
+    const size_t fit = few ? few_rows_tiles[rows - 1].panels : panels_that_fit(g, blocks, panel1 - panel0);
     for (p.panel = panel0; p.panel < panel1; p.panel += p.panels) {
         size_t left = panel1 - p.panel;
-        p.panels = few ? least(left, few_rows_tiles[rows - 1].panels) : panels_of_group(g, blocks, left);
+        p.panels = few ? least(left, fit) : panels_of_group(left, fit);
         for (size_t i = 0; i < blocks; i++) {
             p.block = k_block_at(g, blocks, i);
             p.first = i == 0;

@@ -5,6 +5,7 @@
  * first cache, then from block to block in double. So their error does not grow with the length, and a row or a column
  * has the same result wherever it is computed. Means and variances come from two passes over a block; blocks are joined
  * by Chan, Golub and LeVeque's formula, which does not cancel.
+ * What a block adds up is float, and overflows where floats do: squared deviations from about 1e18 on.
  *
  * "Rows" lie next to each other, and are normalized or reduced each by itself; "columns" are the elements i, i + pitch,
  * i + 2 * pitch, ...: the channels of an NHWC image, or softmax over an axis that is not the last.

@@ -79,6 +79,28 @@ static inline void make_weights(float *weights, size_t n, value_kind kind)
     }
 }
 
+static inline float *copy_of(const float *x, size_t n)
+{
+    float *copy = poisoned_floats(n);
+    memcpy(copy, x, n * sizeof *x);
+    return copy;
+}
+
+/* The same bits, or both NaN: its sign and payload are left open. */
+static inline bool same_float(float a, float b)
+{
+    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
+}
+
+static inline void check_near(float got, double expected, double bound, const char *what, size_t at)
+{
+    if (same_float(got, (float)expected)) return;
+    /* A bound that is made from an infinity would let everything pass. */
+    if (!isfinite(expected) || !(fabs((double)got - expected) <= bound)) {
+        fail_msg("%s: element %zu is %.9g, expected %.9g within %.3g", what, at, (double)got, expected, bound);
+    }
+}
+
 /* `magnitude`: the sum of the absolute values of what was added up. */
 static inline void check_close(float got, double expected, double magnitude, const char *what, size_t at)
 {

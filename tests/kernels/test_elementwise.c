@@ -2,11 +2,6 @@
  * instruction set. How exact the elementary functions are for every float is bench_vector_math's to say. */
 #include "tests/kernels/kernel_test.h"
 
-static bool same_float(float a, float b)
-{
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
-}
-
 /* Within `ulp` units in the last place; infinities and zeros exactly, with their signs. */
 static bool near(float got, double expected, double ulp)
 {
@@ -34,13 +29,6 @@ static float *values(size_t n, uint32_t seed)
         x[i] = i < N_SPECIAL ? special[i] : i % 4 == 0 ? ldexpf(x[i], (int)(i % 80) - 40) : 10 * x[i];
     }
     return x;
-}
-
-static float *copy_of(const float *x, size_t n)
-{
-    float *copy = poisoned_floats(n);
-    memcpy(copy, x, n * sizeof *x);
-    return copy;
 }
 
 /* ---------------------------------------------------------------------------------------------------- unary */
