@@ -29,6 +29,13 @@ const sn_option sn_engine_options[] = {
              "first run takes longer, and results may differ in the last bits",
      .kind = SN_OPTION_FLAG,
      .offset = offsetof(sn_engine_arguments, tune)},
+    {.name = "winograd",
+     .metavar = "on|off",
+     .help = "let 3x3 convolutions run by Winograd's algorithm: faster, but small results beside large ones are less "
+             "exact (default on)",
+     .kind = SN_OPTION_CHOICE,
+     .offset = offsetof(sn_engine_arguments, winograd),
+     .choices = on_off},
     {0},
 };
 
@@ -48,6 +55,7 @@ sinter_status sn_engine_session(const char *command, sinter_model *model, const 
     options.reference = mode.reference;
     options.profile = mode.profile;
     options.tune = a->tune;
+    options.no_winograd = a->winograd != 0;
     sinter_report *report = NULL;
     sinter_status status = sinter_session_create(&model, &options, out, &report, err);
     if (status == SINTER_OK && command) sn_command_report_notes(command, report);

@@ -4,11 +4,12 @@
 
 #include "cli/options.h"
 
-typedef struct sn_engine_arguments { /* zeroed: optimize, running statistics, all threads */
+typedef struct sn_engine_arguments { /* zeroed: optimize, running statistics, all threads, Winograd */
     int optimize;                    /* index into on, off */
     int bn_stats;                    /* a sinter_bn_stats */
     int64_t threads;
     bool tune;
+    int winograd; /* index into on, off */
 } sn_engine_arguments;
 
 extern const sn_option sn_engine_options[];

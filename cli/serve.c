@@ -87,6 +87,7 @@ static sinter_status serve(void *context, const sn_list *operands, sinter_error 
         .bn_stats = (sinter_bn_stats)a->engine.bn_stats,
         .no_optimize = a->engine.optimize != 0,
         .tune = a->engine.tune,
+        .no_winograd = a->engine.winograd != 0,
         .queue_size = (size_t)a->queue_size,
         .max_body = (size_t)a->max_body,
         .header_timeout = a->header_timeout,

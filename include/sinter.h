@@ -409,6 +409,9 @@ typedef struct sinter_session_options {
      * is not tuned, or was tuned at another time. Within the session a choice is made once for all batch sizes: an
      * answer depends neither on its batch nor on what else is running. */
     bool tune;
+    /* No convolution by Winograd's algorithm, which is faster for 3x3 kernels, but whose errors are relative to the
+     * largest sums around and not to each. */
+    bool no_winograd;
 } sinter_session_options;
 #define SINTER_SESSION_OPTIONS_INIT                                                                                    \
     {                                                                                                                  \

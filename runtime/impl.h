@@ -47,6 +47,7 @@ typedef struct sn_impl_site {
     const sn_layout *in_layout; /* in which each input exists already; another costs a reordering */
     sn_fusion fusion;           /* for rows that can fuse */
     bool plain_out;             /* the output, of what is fused, is one of the model: it is wanted plain */
+    bool no_winograd;           /* as in sinter_session_options */
     int threads;                /* of the pool: for splits and scratch, never for the choice of algorithm */
     const sn_kernels *kernels;
     sn_packs *packs;

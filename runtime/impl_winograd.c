@@ -38,7 +38,9 @@ static size_t tiles_of(const sn_conv_sizes *sizes, int64_t side)
 static bool winograd_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
     sn_conv_sizes sizes;
-    if (!sn_conv_site(site, &sizes) || sizes.rank != 2 || sizes.group != 1 || !sn_site_weights(site)) return false;
+    if (site->no_winograd || !sn_conv_site(site, &sizes) || sizes.rank != 2 || sizes.group != 1 ||
+        !sn_site_weights(site))
+        return false;
     for (int i = 0; i < 2; i++) {
         const sn_window_axis *a = &sizes.axis[i];
         if (a->kernel != 3 || a->stride != 1 || a->dilation != 1) return false;

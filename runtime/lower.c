@@ -225,6 +225,7 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
                              .in_layout = now,
                              .fusion = c->fused.fusion,
                              .plain_out = is_output(x, &c->fused),
+                             .no_winograd = b->s->no_winograd,
                              .threads = sn_pool_width(b->s->pool),
                              .kernels = b->s->kernels,
                              .packs = b->s->packs,

@@ -120,6 +120,7 @@ static sinter_status init(sn_session *s, sinter_model *model, const sinter_sessi
     s->m = &model->m;
     s->pool = o->pool;
     s->reference = o->reference;
+    s->no_winograd = o->no_winograd;
     s->kernels = sn_kernels_get();
     SN_TRY(optimize(model, o, report, err));
     SN_TRY(sn_materialize_attributes(&model->m, err));

@@ -31,7 +31,7 @@ struct sinter_session {
     const sn_kernels *kernels;
     sn_packs *packs; /* NULL for a reference session */
     sn_tuner *tuner; /* NULL: what impls.def says is believed */
-    bool reference;
+    bool reference, no_winograd;
     bool uses_up_model; /* from the moment on when weights are let go */
     sn_session_input *inputs;
     size_t n_inputs;

@@ -116,6 +116,7 @@ static sinter_status load_one(sn_served *s, const sn_server_options *options, si
     session.bn_stats = options->bn_stats;
     session.no_optimize = options->no_optimize;
     session.tune = options->tune;
+    session.no_winograd = options->no_winograd;
     sinter_model *model;
     SN_TRY(sinter_model_load(s->path, &load, &model, err));
     sinter_status status = sinter_session_create(&model, &session, &s->session, NULL, err);

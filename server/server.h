@@ -17,6 +17,7 @@ typedef struct sn_server_options {
     sinter_bn_stats bn_stats;
     bool no_optimize;
     bool tune;             /* as in sinter_session_options: a model's first requests take longer */
+    bool no_winograd;      /* likewise */
     size_t queue_size;     /* requests waiting per model before 503; 0: the default */
     size_t max_body;       /* bytes of a request body before 413; 0: the default, 64 MiB */
     double header_timeout; /* seconds to receive a request's headers; 0: the default */

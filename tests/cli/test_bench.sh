@@ -19,6 +19,10 @@ has "$json" '"runs":4' '"batch_size":3' '"latency_ms":{"min":' '"p50":' '"p90":'
 expect 0 bench "$model" --iterations 2 --tune
 [[ $out =~ Conv\ +(conv|winograd) ]] || fail "tuned: $out"
 
+expect 0 bench "$model" --iterations 2 --winograd off
+has "$out" "Conv      conv "
+lacks "$out" winograd
+
 expect 0 bench "$model" --iterations 2 --shape image=6x1x28x28
 has "$out" "2 runs, batch 6"
 expect 4 bench "$model" --iterations 2 --shape image=6x1x28

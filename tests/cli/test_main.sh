@@ -23,7 +23,7 @@ for command in optimize inspect run test bench serve; do
     usage_error $command -z -- "sinter $command: unknown option '-z'"
 done
 for command in run test bench serve; do
-    help_lists $command --optimize --bn-stats --threads --tune
+    help_lists $command --optimize --bn-stats --threads --tune --winograd
     usage_error $command x --threads -- "option --threads: expected a value"
     usage_error $command x --threads --optimize=on -- "option --threads: expected a value"
     usage_error $command x --threads=-1 -- "'-1' is not a whole number from 0 to 1024"

@@ -27,7 +27,7 @@ cp "$model" modelonly/model.onnx
 tolerance="--rtol 1e-3 --atol 1e-4"
 expect 0 test good/ $tolerance
 has "$out" "PASS good" "1 passed, 0 failed, 0 skipped"
-for mode in --reference --save-reload --in-process --optimize=off --bn-stats=eval --tune "--threads 1"; do
+for mode in --reference --save-reload --in-process --optimize=off --bn-stats=eval --tune --winograd=off "--threads 1"; do
     expect 0 test good $tolerance $mode
     has "$out" "PASS good"
 done

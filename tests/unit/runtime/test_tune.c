@@ -79,18 +79,21 @@ static sn_model *one_conv(int64_t height, int64_t width)
     return m;
 }
 
-static sinter_session *open_tuned(sn_model *m, int threads, size_t max_plans)
+static sinter_session *open_with(sn_model *m, sinter_session_options o)
 {
-    sinter_session_options o = SINTER_SESSION_OPTIONS_INIT;
     sinter_model *model = (sinter_model *)m;
     sinter_session *s = NULL;
-    o.pool = threads > 1 ? two_threads : NULL;
+    o.size = sizeof o;
     o.no_optimize = true;
     o.profile = true;
-    o.max_plans = max_plans;
-    o.tune = true;
     OK(sinter_session_create(&model, &o, &s, NULL, &err));
     return s;
+}
+
+static sinter_session *open_tuned(sn_model *m, int threads, size_t max_plans)
+{
+    return open_with(
+        m, (sinter_session_options){.pool = threads > 1 ? two_threads : NULL, .max_plans = max_plans, .tune = true});
 }
 
 /* ---------------------------------------------------------------------------------------------------- the tests */
@@ -129,6 +132,27 @@ static void test_each_candidate(void **state)
             sinter_session_free(s);
         }
         release(&bits);
+    }
+    release(&in);
+    release(&expected);
+    sinter_session_free(reference);
+}
+
+/* Then neither rules nor measurements choose it. */
+static void test_no_winograd(void **state)
+{
+    (void)state;
+    sinter_session *reference = open_session(network(), true, 1, false);
+    values in = make_inputs(reference, BATCH), expected = run(reference, &in);
+    for (int tune = 0; tune <= 1; tune++) {
+        snprintf(label, sizeof label, "without Winograd, tuned %d", tune);
+        sinter_session *s = open_with(network(), (sinter_session_options){.tune = tune, .no_winograd = true});
+        favour(0);
+        values out = run(s, &in);
+        expect_close("direct", &out, &expected);
+        expect_network(s, "conv");
+        release(&out);
+        sinter_session_free(s);
     }
     release(&in);
     release(&expected);
@@ -354,6 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_each_candidate, reset),
+        cmocka_unit_test_teardown(test_no_winograd, reset),
         cmocka_unit_test_teardown(test_when_rules_stay, reset),
         cmocka_unit_test_teardown(test_sizes, reset),
         cmocka_unit_test_teardown(test_packs, reset),
