@@ -86,6 +86,12 @@ sinter_status sn_tensor_from_block(sinter_dtype dtype, const sn_shape *shape, sn
     return SINTER_OK;
 }
 
+void sn_value_discard(const sinter_value *v, size_t offset, size_t size)
+{
+    if (!v->block || atomic_load(&v->references) != 1) return;
+    sn_block_discard(v->block, (size_t)((const char *)v->data - (const char *)sn_block_data(v->block)) + offset, size);
+}
+
 sinter_status sn_tensor_borrow(sinter_dtype dtype, const sn_shape *shape, void *data, sinter_value **out,
                                sinter_error *err)
 {

@@ -35,6 +35,9 @@ SINTER_CHECK sinter_status sn_tensor_create(sinter_dtype dtype, const sn_shape *
 /* A tensor over `block` (gains a reference) starting at `data` inside it. The sizes were checked by the caller. */
 SINTER_CHECK sinter_status sn_tensor_from_block(sinter_dtype dtype, const sn_shape *shape, sn_block *block, void *data,
                                                 sinter_value **out, sinter_error *err);
+/* Says that nobody will read `size` bytes of the tensor from `offset` on again. As sn_block_discard, it does nothing
+ * when others hold what it is about: here also the tensor itself. */
+void sn_value_discard(const sinter_value *v, size_t offset, size_t size);
 /* A tensor header over borrowed memory. */
 SINTER_CHECK sinter_status sn_tensor_borrow(sinter_dtype dtype, const sn_shape *shape, void *data, sinter_value **out,
                                             sinter_error *err);

@@ -40,7 +40,7 @@ static sn_str new_name(sn_fold *f, sn_node_id node, size_t slot, const char *wha
  * long as the model lives. */
 static void discard_payload(const sinter_value *old)
 {
-    if (old->block && atomic_load(&old->references) == 1) sn_block_discard(old->block, 0, sn_block_size(old->block));
+    sn_value_discard(old, 0, old->size);
 }
 
 static bool may_replace_in_place(const sn_model *m, sn_node_id node, sn_value_id old)

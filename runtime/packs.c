@@ -8,7 +8,8 @@
 #include "runtime/phases.h"
 #include <pthread.h>
 
-#define LEAST_BYTES ((size_t)1024)    /* below, keeping the original costs nothing */
+#define LEAST_BYTES ((size_t)1024) /* below, keeping the original costs nothing */
+_Static_assert(LEAST_BYTES / sizeof(float) > SN_MAX_KNOWN, "inference reads the elements of small constants");
 #define PIECE_BYTES ((size_t)8 << 20) /* of the original, between giving back pages */
 #define MOST_SPARE  ((size_t)4 << 20) /* floats of a block beyond what was asked for */
 
@@ -112,12 +113,11 @@ static void pack_and_discard(const sn_kernels *k, const sn_pack_form *form, cons
         return;
     }
     size_t panels = panels_of(k, form), bytes = column * k->gemm->nr, step = 1 + PIECE_BYTES / (bytes > 0 ? bytes : 1);
-    size_t offset = (size_t)((const char *)v->data - (const char *)sn_block_data(v->block));
     for (size_t first = 0; first < panels; first += step) {
         size_t n = panels - first < step ? panels - first : step;
         packing x = {.kernels = k, .form = form, .from = v->data, .to = to, .panels = panels, .first = first};
         sn_parallel_for(pool, n, 1, pack_panels, &x);
-        if (first + n < panels) sn_block_discard(v->block, offset + first * bytes, n * bytes);
+        if (first + n < panels) sn_value_discard(v, first * bytes, n * bytes);
     }
 }
 

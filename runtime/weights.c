@@ -23,13 +23,12 @@ static bool must_move(const sinter_value *v)
     return sn_block_is_file(v->block) || !is_aligned(v);
 }
 
-static void copy_and_discard(sn_block *from, const char *source, size_t size, char *target)
+static void copy_and_discard(const sinter_value *v, char *target)
 {
-    size_t offset = (size_t)(source - (const char *)sn_block_data(from));
-    for (size_t done = 0; done < size; done += PIECE) {
-        size_t n = size - done < PIECE ? size - done : PIECE;
-        memcpy(target + done, source + done, n);
-        sn_block_discard(from, offset + done, n);
+    for (size_t done = 0; done < v->size; done += PIECE) {
+        size_t n = v->size - done < PIECE ? v->size - done : PIECE;
+        memcpy(target + done, (const char *)v->data + done, n);
+        sn_value_discard(v, done, n);
     }
 }
 
@@ -37,7 +36,7 @@ static sinter_status moved(const sinter_value *v, sinter_value **out, sinter_err
 {
     sn_block *block = sn_block_create(v->size, false);
     if (!block) return sn_no_memory(err, "taking the weights out of the model's file");
-    copy_and_discard(v->block, v->data, v->size, sn_block_data(block));
+    copy_and_discard(v, sn_block_data(block));
     sinter_status status = sn_tensor_from_block(v->dtype, &v->shape, block, sn_block_data(block), out, err);
     sn_block_release(block);
     return status;

@@ -12,7 +12,9 @@
 #include "tests/unit/runtime/impl_cases.h"
 
 #include "runtime/session.h"
+#include "tests/unit/temporary.h"
 #include <pthread.h>
+#include <unistd.h>
 
 /* ---------------------------------------------------------------------------------------------------- weights */
 
@@ -459,6 +461,64 @@ static void test_many_threads(void **state)
     sinter_session_free(reference);
 }
 
+/* ---------------------------------------------------------------------------------------------------- files */
+
+enum { SHARED_IN = 1024, SHARED_OUT = 4096 };
+
+/* A weight in a file that is read into memory, whose pages are lost once they are given back. */
+static sinter_value *weight_in_file(void)
+{
+    const int64_t dims[] = {SHARED_OUT, SHARED_IN};
+    sinter_value *plain = numbers(dims, 2, 1, 0.05f, false), *v = NULL;
+    size_t size = sinter_tensor_size(plain);
+    char path[256];
+    temporary_pattern(path, sizeof path, "weight");
+    FILE *f = fdopen(mkstemp(path), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(sinter_tensor_data(plain), 1, size, f), size);
+    fclose(f);
+    sn_block *file = NULL;
+    OK(sn_block_open(path, false, &file, &err));
+    unlink(path);
+    sn_block *payload = sn_block_slice(file, 0, size);
+    assert_non_null(payload);
+    OK(sn_tensor_from_block(SINTER_FLOAT, &plain->shape, payload, sn_block_data(payload), &v, &err));
+    sn_block_release(payload);
+    sn_block_release(file);
+    sinter_value_release(plain);
+    return v;
+}
+
+/* Two initializers that are one tensor, as inlining a function twice leaves them. */
+static sn_model *shared_tensor(sinter_value *weight)
+{
+    sn_model *m = new_model(13);
+    sn_value_id x = batch_input(m, "x", INTS(N_ROWS, SHARED_IN));
+    for (int i = 0; i < 2; i++) {
+        sn_value_id w = sn_add_initializer(m, 0, SN_STR("w"), sinter_value_retain(weight));
+        sn_value_id y = op(m, "Gemm", IDS(x, w));
+        attr_int(m, "transB", 1);
+        output(m, y);
+    }
+    sinter_value_release(weight);
+    return m;
+}
+
+static void test_shared_tensor(void **state)
+{
+    (void)state;
+    snprintf(label, sizeof label, "a shared tensor");
+    sinter_session *s = open_session(shared_tensor(weight_in_file()), false, 1, false);
+    sinter_session *reference = open_session(shared_tensor(weight_in_file()), true, 1, false);
+    values in = make_inputs(s, 2), out = run(s, &in), expected = run(reference, &in);
+    expect_close("packed", &out, &expected);
+    release(&expected);
+    release(&out);
+    release(&in);
+    sinter_session_free(reference);
+    sinter_session_free(s);
+}
+
 /* ---------------------------------------------------------------------------------------------------- lack of memory
  */
 
@@ -513,7 +573,7 @@ int main(void)
         cmocka_unit_test(test_restored_exactly),  cmocka_unit_test(test_dynamic_steps),
         cmocka_unit_test(test_longer_branch),     cmocka_unit_test(test_kept),
         cmocka_unit_test(test_weights_of_a_plan), cmocka_unit_test(test_many_threads),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory),         cmocka_unit_test(test_shared_tensor),
     };
     return cmocka_run_group_tests(tests, make_pool, free_pool);
 }
