@@ -113,6 +113,12 @@ static bool absorb_addition(sn_fused *f, const sn_plan_builder *b, const bool *r
     return true;
 }
 
+/* Before opset 7 attributes say which axes of the first operand the second one lies along. */
+static bool is_legacy(const sn_node *node)
+{
+    return sn_node_attr(node, "axis") || sn_node_attr(node, "broadcast");
+}
+
 /* out + one constant for each column of a product of matrices: how a Linear layer on more than two axes is exported. */
 static bool absorb_bias(sn_fused *f, const sn_plan_builder *b)
 {
@@ -120,7 +126,7 @@ static bool absorb_bias(sn_fused *f, const sn_plan_builder *b)
     if (!can_absorb(b, id, f->out) || !sn_node_is(&b->m->nodes[id], "Add")) return false;
     const sn_node *node = &b->m->nodes[id];
     sn_value_id other = node->in[0] == f->out ? node->in[1] : node->in[0];
-    if (other == SN_NONE || b->plan->values[other].place != SN_PLACE_CONSTANT) return false;
+    if (other == SN_NONE || b->plan->values[other].place != SN_PLACE_CONSTANT || is_legacy(node)) return false;
     const sinter_value *v = b->plan->values[other].constant;
     const sn_shape *out = &b->plan->values[f->out].shape;
     int rank = v->kind == SINTER_KIND_TENSOR ? v->shape.rank : 0;
@@ -133,16 +139,23 @@ static bool absorb_bias(sn_fused *f, const sn_plan_builder *b)
     return true;
 }
 
-/* x * sigmoid(x), as exporters write SiLU: two readers, and the second reads the first. */
+/* x * sigmoid(x), as exporters write SiLU: two readers, and the second reads the first. Gives the product. */
+static sn_node_id find_silu(const sn_model *m, sn_value_id x, sn_node_id *sigmoid)
+{
+    const sn_value *v = &m->values[x];
+    if (v->n_uses != 2 || v->uses[0].node == SN_NONE || v->uses[1].node == SN_NONE) return SN_NONE;
+    int first = sn_node_is(&m->nodes[v->uses[0].node], "Sigmoid") ? 0 : 1;
+    *sigmoid = v->uses[first].node;
+    sn_node_id product = v->uses[1 - first].node;
+    if (!sn_node_is(&m->nodes[*sigmoid], "Sigmoid") || !sn_node_is(&m->nodes[product], "Mul")) return SN_NONE;
+    if (m->nodes[*sigmoid].n_out != 1 || m->nodes[product].n_out != 1) return SN_NONE;
+    return sn_only_consumer(m, m->nodes[*sigmoid].out[0]) == product ? product : SN_NONE;
+}
+
 static bool absorb_silu(sn_fused *f, const sn_plan_builder *b)
 {
-    const sn_value *v = &b->m->values[f->out];
-    if (v->n_uses != 2 || v->uses[0].node == SN_NONE || v->uses[1].node == SN_NONE) return false;
-    int first = sn_node_is(&b->m->nodes[v->uses[0].node], "Sigmoid") ? 0 : 1;
-    sn_node_id sigmoid = v->uses[first].node, product = v->uses[1 - first].node;
-    if (!can_absorb(b, sigmoid, f->out) || !sn_node_is(&b->m->nodes[sigmoid], "Sigmoid")) return false;
-    if (!can_absorb(b, product, f->out) || !sn_node_is(&b->m->nodes[product], "Mul")) return false;
-    if (sn_only_consumer(b->m, b->m->nodes[sigmoid].out[0]) != product) return false;
+    sn_node_id sigmoid, product = find_silu(b->m, f->out, &sigmoid);
+    if (product == SN_NONE || !can_absorb(b, sigmoid, f->out) || !can_absorb(b, product, f->out)) return false;
     f->nodes[f->n_nodes++] = sigmoid;
     absorb(f, b, product);
     f->fusion.activation = (sn_activation){SN_ACT_SILU, 1, 0};
@@ -174,4 +187,29 @@ sn_fused sn_fusion_find(const sn_plan_builder *b, sn_node_id node, const bool *r
     absorb_addition(&f, b, ready);
     if (!absorb_silu(&f, b)) absorb_activation(&f, b);
     return f;
+}
+
+static bool may_be_fused(const sn_node *node)
+{
+    bool fused = sn_node_is(node, "Add");
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
+        fused |= sn_node_is(node, activations[i].op_type);
+    }
+    return fused && node->n_out == 1 && node->out[0] != SN_NONE;
+}
+
+bool sn_fusion_reaches_output(const sn_plan_builder *b, sn_value_id v)
+{
+    for (int i = 0; i <= SN_MAX_FUSED && v != SN_NONE; i++) {
+        if (b->live.is_output[v]) return true;
+        sn_node_id sigmoid, next = sn_only_consumer(b->m, v);
+        if (next == SN_NONE) {
+            next = find_silu(b->m, v, &sigmoid);
+        } else if (!may_be_fused(&b->m->nodes[next])) {
+            return false;
+        }
+        if (next == SN_NONE) return false;
+        v = b->m->nodes[next].out[0];
+    }
+    return false;
 }

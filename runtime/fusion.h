@@ -17,6 +17,10 @@ typedef struct sn_fused {
 /* Follows output 0 of the node. `ready` says by value id what is computed before it. */
 sn_fused sn_fusion_find(const sn_plan_builder *b, sn_node_id node, const bool *ready);
 
+/* Is the value, or what additions and activations that follow nothing else make of it, an output of the model? Whether
+ * these are fused depends on sizes, the batch among them; this does not. */
+bool sn_fusion_reaches_output(const sn_plan_builder *b, sn_value_id v);
+
 /* A node as an activation of its input 0, given the facts of its inputs. */
 bool sn_activation_read(const sn_node *node, const sn_fact *in, size_t n_in, sn_activation *out);
 

@@ -46,7 +46,8 @@ typedef struct sn_impl_site {
     const sn_fact *out;
     const sn_layout *in_layout; /* in which each input exists already; another costs a reordering */
     sn_fusion fusion;           /* for rows that can fuse */
-    bool plain_out;             /* the output, of what is fused, is one of the model: it is wanted plain */
+    bool plain_out;             /* the output becomes one of the model, as it is or by steps that may be fused: it is
+                                 * wanted plain */
     bool no_winograd;           /* as in sinter_session_options */
     int threads;                /* of the pool: for splits and scratch, never for the choice of algorithm */
     const sn_kernels *kernels;

@@ -352,12 +352,22 @@ static const struct {
     {"Min", SN_EW_MIN}, {"Max", SN_EW_MAX}, {"Pow", SN_EW_POW}, {"PRelu", SN_EW_PRELU},
 };
 
+/* Of the same shape but for the batch, which must not decide anything. */
+static bool same_images(const sn_shape *x, const sn_shape *y)
+{
+    if (x->rank != y->rank) return false;
+    for (int i = 1; i < x->rank; i++) {
+        if (x->dims[i] != y->dims[i]) return false;
+    }
+    return true;
+}
+
 /* Channels last when an operand of the result's shape lies so; then whoever has as many axes comes along. */
 static sn_layout layout_of_result(const sn_impl_site *site)
 {
     const sn_shape *out = sn_site_out(site);
     for (size_t i = 0; i < 2; i++) {
-        if (site->in_layout[i] == SN_LAYOUT_CHANNELS_LAST && sn_shape_eq(sn_site_in(site, i), out))
+        if (site->in_layout[i] == SN_LAYOUT_CHANNELS_LAST && same_images(sn_site_in(site, i), out))
             return SN_LAYOUT_CHANNELS_LAST;
     }
     return SN_LAYOUT_PLAIN;

@@ -32,12 +32,13 @@ static bool transpose_accepts(const sn_impl_site *site, sn_impl_layouts *layouts
     return has_words(&site->in[0]);
 }
 
-/* Channels last when half of what is joined lies so. */
+/* Channels last when half of what is joined lies so, whatever the batch. */
 static bool concat_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
-    size_t all = 0, last = 0, count;
+    size_t all = 0, last = 0;
     for (size_t i = 0; i < site->n_in; i++) {
-        if (!has_words(&site->in[i]) || !sn_shape_count(sn_site_in(site, i), &count)) return false;
+        if (!has_words(&site->in[i])) return false;
+        size_t count = (size_t)sn_shape_product(sn_site_in(site, i), 1, sn_site_in(site, i)->rank);
         all += count;
         if (site->in_layout[i] == SN_LAYOUT_CHANNELS_LAST) last += count;
     }

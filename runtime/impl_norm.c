@@ -28,24 +28,37 @@ static bool other_output(const sn_impl_site *site, size_t i)
     return i < site->n_out && site->out[i].present;
 }
 
-static bool read_rows(const sn_impl_site *site, layer_state *s)
+static bool read_rows(const sn_impl_site *site, layer_state *s, int *axis)
 {
     const sn_layer_norm_params *p = site->params;
     const sn_shape *x = sn_site_in(site, 0);
-    int axis;
-    if (!sn_axis_normalize(p->axis, x->rank, &axis)) return false;
-    s->rows = (size_t)sn_shape_product(x, 0, axis);
-    s->norm = (sn_row_norm){.n = (size_t)sn_shape_product(x, axis, x->rank), .epsilon = p->epsilon};
+    if (!sn_axis_normalize(p->axis, x->rank, axis)) return false;
+    s->rows = (size_t)sn_shape_product(x, 0, *axis);
+    s->norm = (sn_row_norm){.n = (size_t)sn_shape_product(x, *axis, x->rank), .epsilon = p->epsilon};
     return s->rows > 0 && s->norm.n > 0;
+}
+
+/* Parameters may also differ from row to row, or be the same along a part of one. */
+static bool is_one_row(const sn_impl_site *site, size_t input, int axis)
+{
+    const sn_shape *x = sn_site_in(site, 0), *own = sn_site_in(site, input);
+    if (!has_elements(&site->in[input], (size_t)sn_shape_product(x, axis, x->rank))) return false;
+    for (int i = 0; i < own->rank; i++) {
+        int at = x->rank - own->rank + i;
+        if (own->dims[i] != (at < axis ? 1 : x->dims[at])) return false;
+    }
+    return true;
 }
 
 static bool layer_accepts(const sn_impl_site *site, sn_impl_layouts *layouts)
 {
     layer_state s;
+    int axis;
     (void)layouts;
-    if (!sn_fact_is_float(&site->in[0]) || !sn_fact_is_float(&site->out[0]) || !read_rows(site, &s)) return false;
-    if (other_output(site, 1) || other_output(site, 2) || !has_elements(&site->in[1], s.norm.n)) return false;
-    return !sn_site_has(site, 2) || has_elements(&site->in[2], s.norm.n);
+    if (!sn_fact_is_float(&site->in[0]) || !sn_fact_is_float(&site->out[0]) || !read_rows(site, &s, &axis))
+        return false;
+    if (other_output(site, 1) || other_output(site, 2) || !is_one_row(site, 1, axis)) return false;
+    return !sn_site_has(site, 2) || is_one_row(site, 2, axis);
 }
 
 static sinter_status rows_prepare(const sn_impl_site *site,
@@ -53,7 +66,8 @@ static sinter_status rows_prepare(const sn_impl_site *site,
                                   size_t *scratch_size, sinter_error *err)
 {
     layer_state *s = SN_ARENA_NEW(site->arena, layer_state);
-    if (!s || !read_rows(site, s)) return sn_no_memory(err, "preparing a normalization");
+    int axis;
+    if (!s || !read_rows(site, s, &axis)) return sn_no_memory(err, "preparing a normalization");
     s->normalize = normalize;
     s->has_bias = sn_site_has(site, 2);
     *state = s;

@@ -194,11 +194,6 @@ static sn_fused not_fused(const sn_node *node)
     return (sn_fused){.residual = SN_NONE, .bias = SN_NONE, .out = node->n_out > 0 ? node->out[0] : SN_NONE};
 }
 
-static bool is_output(const lowering *x, const sn_fused *f)
-{
-    return f->out != SN_NONE && x->b->live.is_output[f->out];
-}
-
 static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
 {
     sn_plan_builder *b = x->b;
@@ -211,6 +206,7 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
     if (!now || !c->layouts.in || !in || !out) return no_memory(x);
     if (!all_static(in, node->n_in) || !all_static(out, node->n_out)) return SINTER_OK;
     for (size_t i = 0; i < node->n_in; i++) now[i] = layout_of(x, node->in[i]);
+    const bool plain_out = sn_fusion_reaches_output(b, c->fused.out);
     if (sn_impl_fuses(draft->prepared->op)) c->fused = sn_fusion_find(b, draft->node, x->ready);
     c->site = (sn_impl_site){.model = b->m,
                              .node = draft->node,
@@ -224,7 +220,7 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
                              .out = out,
                              .in_layout = now,
                              .fusion = c->fused.fusion,
-                             .plain_out = is_output(x, &c->fused),
+                             .plain_out = plain_out,
                              .no_winograd = b->s->no_winograd,
                              .threads = sn_pool_width(b->s->pool),
                              .kernels = b->s->kernels,
@@ -235,7 +231,6 @@ static sinter_status choose(lowering *x, const sn_step *draft, choice *c)
     if (!c->impl && c->fused.n_nodes > 0) { /* a node that nobody does with what follows may still be done alone */
         c->fused = not_fused(node);
         c->site.fusion = c->fused.fusion;
-        c->site.plain_out = is_output(x, &c->fused);
         c->impl = sn_impl_find(&c->site, &c->layouts);
     }
     if (!c->impl || !b->s->tuner) return SINTER_OK;

@@ -278,11 +278,31 @@ static void test_attention(void **state)
     check_model(attention, NULL, NULL);
 }
 
+/* Before opset 7 a bias may lie along any axis; here along the rows, of which there are as many as columns. */
+static sn_model *legacy_bias(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(6);
+    sn_value_id y = op(m, "MatMul", IDS(batch_input(m, "x", INTS(4, 4)), constant(m, INTS(4, 4), 0.5f)));
+    y = op(m, "Add", IDS(y, constant(m, INTS(4), 1)));
+    attr_int(m, "broadcast", 1);
+    attr_int(m, "axis", 0);
+    output(m, y);
+    return m;
+}
+
+static void test_legacy_bias(void **state)
+{
+    (void)state;
+    snprintf(label, sizeof label, "a bias along an axis");
+    check_model(legacy_bias, NULL, "MatMul=matmul Add=reference");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm),   cmocka_unit_test(test_gemm_rows), cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_linear), cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_linear), cmocka_unit_test(test_attention), cmocka_unit_test(test_legacy_bias),
     };
     return cmocka_run_group_tests(tests, make_pool, free_pool);
 }

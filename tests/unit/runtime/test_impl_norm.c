@@ -67,17 +67,19 @@ typedef struct norm_model {
     float epsilon;
     int rank;
     int64_t dims[5];
+    bool per_row; /* parameters that vary from row to row, and are as many as a row has elements */
 } norm_model;
 
 static const char *name_of(const norm_model *x)
 {
+    if (x->per_row) return "reference";
     if (strcmp(x->op_type, "LayerNormalization") == 0) return "layer-norm";
     return strcmp(x->op_type, "RMSNormalization") == 0 ? "rms-norm" : "group-norm";
 }
 
 static bool over_rows(const norm_model *x)
 {
-    return strcmp(name_of(x), "group-norm") != 0;
+    return x->axis != 0;
 }
 
 static sn_model *build_norm(const void *context)
@@ -86,7 +88,10 @@ static sn_model *build_norm(const void *context)
     sn_model *m = new_model(x->opset);
     sn_value_id v = batch_input(m, "x", x->dims, (size_t)x->rank), scale, bias;
     if (x->behind_conv) v = pointwise(m, v, x->dims[1], x->dims[1], x->rank - 2);
-    if (over_rows(x)) {
+    if (x->per_row) {
+        scale = constant(m, INTS(x->dims[1], 1), 1);
+        bias = constant(m, INTS(x->dims[1], 1), 1);
+    } else if (over_rows(x)) {
         int first = (int)(x->axis < 0 ? x->axis + x->rank : x->axis);
         scale = constant(m, x->dims + first, (size_t)(x->rank - first), 1);
         bias = constant(m, x->dims + first, (size_t)(x->rank - first), 1);
@@ -114,6 +119,8 @@ static const norm_model norms[] = {
     {"RMSNormalization", 23, -1, .no_bias = true, .rank = 2, .dims = {N_ROWS, 77}},
     {"RMSNormalization", 23, 1, .no_bias = true, .rank = 3, .dims = {N_ROWS, 50, 33}, .epsilon = 0.1f},
     {"RMSNormalization", 23, -1, .no_bias = true, .behind_conv = true, .rank = 4, .dims = {N_ROWS, 8, 5, 4}},
+    {"LayerNormalization", 17, -1, .per_row = true, .rank = 3, .dims = {N_ROWS, 5, 5}},
+    {"RMSNormalization", 23, -1, .no_bias = true, .per_row = true, .rank = 3, .dims = {N_ROWS, 5, 5}},
     {"InstanceNormalization", 6, .rank = 3, .dims = {N_ROWS, 5, 11}},
     {"InstanceNormalization", 6, .rank = 4, .dims = {N_ROWS, 9, 7, 6}, .epsilon = 0.1f},
     {"InstanceNormalization", 6, .rank = 4, .dims = {N_ROWS, 33, 28, 28}},

@@ -153,6 +153,41 @@ static sn_model *shared_weight(const void *unused)
     return m;
 }
 
+/* A map that is added has the shape of a single image: what is fused and how values lie must not decide. */
+static sn_model *added_map(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(20);
+    const int64_t size[] = {16, 16};
+    sn_value_id y = op(m, "Conv", IDS(image_input(m, "x", 3, size, 2), constant(m, INTS(3, 3, 3, 3), 0.2f)));
+    attr_ints(m, "pads", INTS(1, 1, 1, 1));
+    output(m, op(m, "Add", IDS(y, constant(m, INTS(1, 3, 16, 16), 1))));
+    return m;
+}
+
+static sn_model *added_image(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(20);
+    const int64_t size[] = {8, 16};
+    sn_value_id x = image_input(m, "x", 4, size, 2), w = constant(m, INTS(4, 4, 3, 3), 0.2f);
+    sn_value_id t = op(m, "Conv", IDS(batch_input(m, "r", INTS(1, 4, 8, 16)), w));
+    attr_ints(m, "pads", INTS(1, 1, 1, 1));
+    sn_value_id y = op(m, "Conv", IDS(op(m, "Add", IDS(t, x)), w));
+    attr_ints(m, "pads", INTS(1, 1, 1, 1));
+    output(m, y);
+    return m;
+}
+
+static void test_batch_decides_nothing(void **state)
+{
+    (void)state;
+    snprintf(label, sizeof label, "an added map");
+    check_model(added_map, NULL, "Conv=conv-planar Add=binary");
+    snprintf(label, sizeof label, "an added image");
+    check_model(added_image, NULL, "Conv=conv-few-channels Add=binary Conv=conv-few-channels");
+}
+
 static void test_layouts(void **state)
 {
     (void)state;
@@ -167,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_fusion),
+        cmocka_unit_test(test_batch_decides_nothing),
         cmocka_unit_test(test_layouts),
     };
     return cmocka_run_group_tests(tests, make_pool, free_pool);
