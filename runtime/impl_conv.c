@@ -178,7 +178,8 @@ static bool few_channels_accepts(const sn_impl_site *site, sn_impl_layouts *layo
 {
     sn_conv_sizes sizes;
     sn_padded_copy copy;
-    if (!sn_conv_site(site, &sizes) || sizes.group != 1 || sizes.in_channels >= FEW_CHANNELS) return false;
+    if (!sn_conv_site(site, &sizes) || sizes.group != 1) return false;
+    if (sizes.in_channels < 1 || sizes.in_channels >= FEW_CHANNELS) return false; /* none: nothing bounds the rows */
     const sn_window_axis *last = &sizes.axis[sizes.rank - 1];
     if (last->kernel < 2 || last->dilation != 1 || !copy_of(&sizes, &copy)) return false;
     layouts->in[0] = site->in_layout[0];

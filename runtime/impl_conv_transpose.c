@@ -97,6 +97,7 @@ static bool conv_transpose_accepts(const sn_impl_site *site, sn_impl_layouts *la
     sn_pack_form form;
     if (!site_window(site, &sizes, &w) || !conv_transpose_weights(site->params, sn_site_in(site, 1), &form))
         return false;
+    if (form.source.kc == 0 || form.source.n == 0) return false; /* then nothing bounds the taps */
     size_t products = form.groups;
     for (int axis = 0; axis < SN_WINDOW_AXES; axis++) {
         if (!sn_size_mul(products, count_remainders(&w, axis), &products) || products > MOST_PRODUCTS) return false;

@@ -21,10 +21,10 @@ typedef struct pool_call {
 
 static bool are_images(const sn_impl_site *site)
 {
-    int rank = sn_site_in(site, 0)->rank;
+    const sn_shape *x = sn_site_in(site, 0);
     bool indices = site->n_out > 1 && site->out[1].present;
-    return !indices && sn_fact_is_float(&site->in[0]) && sn_fact_is_float(&site->out[0]) && rank >= 3 &&
-           rank <= 2 + SN_WINDOW_AXES;
+    return !indices && sn_fact_is_float(&site->in[0]) && sn_fact_is_float(&site->out[0]) && x->rank >= 3 &&
+           x->rank <= 2 + SN_WINDOW_AXES && x->dims[1] > 0; /* without channels nothing bounds the positions */
 }
 
 /* The window's attributes, read again from the node: what the operator keeps of them is its own. */

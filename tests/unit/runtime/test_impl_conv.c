@@ -145,10 +145,42 @@ static void test_conv(void **state)
     }
 }
 
+/* Without channels nothing bounds the kernel, and what must be padded for it. */
+static sn_model *no_channels(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(13);
+    sn_value_id x = batch_input(m, "x", INTS(1, 0, 1, 1, 1)), w = constant(m, INTS(1, 0, 524288, 524288, 2), 1);
+    sn_value_id y = op(m, "Conv", IDS(x, w, constant(m, INTS(1), 1)));
+    attr_ints(m, "pads", INTS(262144, 262144, 1, 262143, 262143, 0));
+    output(m, op(m, "Neg", IDS(y)));
+    return m;
+}
+
+/* Many images of no channels. */
+static sn_model *no_images(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(13);
+    output(m, op(m, "MaxPool", IDS(batch_input(m, "x", INTS((int64_t)1 << 39, 0, 1, 1)))));
+    attr_ints(m, "kernel_shape", INTS(1, 1));
+    return m;
+}
+
+static void test_no_channels(void **state)
+{
+    (void)state;
+    snprintf(label, sizeof label, "Conv without channels");
+    check_model(no_channels, NULL, "Conv=conv Neg=unary");
+    snprintf(label, sizeof label, "MaxPool without channels");
+    check_model(no_images, NULL, "MaxPool=reference");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_no_channels),
     };
     return cmocka_run_group_tests(tests, make_pool, free_pool);
 }

@@ -179,13 +179,30 @@ static void test_too_many_phases(void **state)
     check_model(build, &(conv_model){&c, false}, "ConvTranspose=reference");
 }
 
+/* Without channels nothing bounds the kernel: its taps must not be walked over. */
+static sn_model *no_channels(const void *unused)
+{
+    (void)unused;
+    sn_model *m = new_model(13);
+    sn_value_id x = batch_input(m, "x", INTS(1, 0, 1, 1)), w = constant(m, INTS(0, 1, 1048576, 524288), 1);
+    output(m, op(m, "ConvTranspose", IDS(x, w, constant(m, INTS(1), 1))));
+    attr_ints(m, "pads", INTS(524288, 262144, 524287, 262143));
+    return m;
+}
+
+static void test_no_channels(void **state)
+{
+    (void)state;
+    snprintf(label, sizeof label, "ConvTranspose without channels");
+    check_model(no_channels, NULL, "ConvTranspose=reference");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_residual_is_fused),
-        cmocka_unit_test(test_not_a_number),
-        cmocka_unit_test(test_too_many_phases),
+        cmocka_unit_test(test_cases),        cmocka_unit_test(test_residual_is_fused),
+        cmocka_unit_test(test_not_a_number), cmocka_unit_test(test_too_many_phases),
+        cmocka_unit_test(test_no_channels),
     };
     return cmocka_run_group_tests(tests, make_pool, free_pool);
 }
