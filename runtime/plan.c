@@ -415,7 +415,7 @@ static sinter_status plan_stage(builder *b, const sn_shape *shapes)
     if (images < 2 || b->s->reference) return SINTER_OK;
     builder image;
     sinter_error ignored;
-    SN_TRY(begin(&image, b->s, &ignored));
+    if (begin(&image, b->s, &ignored) != SINTER_OK) return sn_no_memory(b->err, "planning a run");
     sinter_status status = cut_stage(b, &image, shapes, images);
     sn_plan *plan; /* the stage's, which belongs to the batch's, or nobody's */
     (void)end(&image, b->plan->stage.plan ? SINTER_OK : SINTER_FAILED, &plan);

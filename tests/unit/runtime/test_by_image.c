@@ -113,11 +113,13 @@ static void test_no_memory(void **state)
     values in = make_inputs(s, BATCH), out = {.n = 2}, expected;
     bool failed = true;
     for (long n = 0; failed; n++) {
+        snprintf(err.text, sizeof err.text, "nothing was said");
         sn_alloc_fail_after(n);
         sinter_status status = sinter_session_run(s, (const sinter_value *const *)in.v, out.v, NULL, NULL, &err);
         sn_alloc_fail_after(-1);
         failed = status != SINTER_OK;
         if (failed) assert_int_equal(status, SINTER_NO_MEMORY);
+        if (failed) assert_string_not_equal(err.text, "nothing was said");
     }
     expected = run(s, &in);
     for (size_t i = 0; i < out.n; i++) {
