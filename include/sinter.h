@@ -381,7 +381,8 @@ SINTER_API void sinter_inspection_free(sinter_inspection *inspection);
 
 /* ------------------------------------------------------------------------------------------------ pool */
 
-/* Worker threads, shared by any number of sessions. Idle workers block: they use no CPU. */
+/* Worker threads, shared by any number of sessions. Idle workers block: they use no CPU. Threads do not survive fork():
+ * a child process makes pools of its own. */
 typedef struct sinter_pool sinter_pool;
 
 /* `threads` counts the caller's thread too; 0 asks for as many as the CPU affinity mask and the cgroup quota allow. */

@@ -8,17 +8,9 @@ typedef struct grouped_case {
     sn_activation activation;
 } grouped_case;
 
-#define ONES                                                                                                           \
-    {                                                                                                                  \
-        1, 1, 1                                                                                                        \
-    }
 #define CLAMP(low, high)                                                                                               \
     {                                                                                                                  \
         SN_ACT_CLAMP, low, high                                                                                        \
-    }
-#define NONE                                                                                                           \
-    {                                                                                                                  \
-        0, 0, 0                                                                                                        \
     }
 static const grouped_case cases[] = {
     /* one channel */

@@ -8,14 +8,6 @@ typedef struct planar_case {
     sn_activation activation;
 } planar_case;
 
-#define ONES                                                                                                           \
-    {                                                                                                                  \
-        1, 1, 1                                                                                                        \
-    }
-#define NONE                                                                                                           \
-    {                                                                                                                  \
-        0, 0, 0                                                                                                        \
-    }
 #define RELU                                                                                                           \
     {                                                                                                                  \
         SN_ACT_CLAMP, 0, INFINITY                                                                                      \

@@ -7,14 +7,6 @@ typedef struct pooling_case {
     bool ceil_mode;
 } pooling_case;
 
-#define ONES                                                                                                           \
-    {                                                                                                                  \
-        1, 1, 1                                                                                                        \
-    }
-#define NONE                                                                                                           \
-    {                                                                                                                  \
-        0, 0, 0                                                                                                        \
-    }
 static const pooling_case cases[] = {
     {1, 64, 64, 64, {1, 23, 24}, {1, 3, 3}, {1, 2, 2}, ONES, {0, 1, 1}, {0, 1, 1}, false},
     {2, 70, 80, 75, {1, 9, 8}, {1, 2, 2}, {1, 2, 2}, ONES, NONE, NONE, false},

@@ -4,6 +4,16 @@
 
 #include "tests/kernels/kernel_test.h"
 
+/* For the three axes of a case. */
+#define ONES                                                                                                           \
+    {                                                                                                                  \
+        1, 1, 1                                                                                                        \
+    }
+#define NONE                                                                                                           \
+    {                                                                                                                  \
+        0, 0, 0                                                                                                        \
+    }
+
 static inline size_t product(const ptrdiff_t *n)
 {
     return (size_t)(n[0] * n[1] * n[2]);
