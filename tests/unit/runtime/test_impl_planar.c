@@ -153,14 +153,21 @@ static sn_model *shared_weight(const void *unused)
     return m;
 }
 
+/* 3 x 3, to a map of the same size. */
+static sn_value_id same_conv(sn_model *m, sn_value_id x, sn_value_id w)
+{
+    sn_value_id y = op(m, "Conv", IDS(x, w));
+    attr_ints(m, "pads", INTS(1, 1, 1, 1));
+    return y;
+}
+
 /* A map that is added has the shape of a single image: what is fused and how values lie must not decide. */
 static sn_model *added_map(const void *unused)
 {
     (void)unused;
     sn_model *m = new_model(20);
     const int64_t size[] = {16, 16};
-    sn_value_id y = op(m, "Conv", IDS(image_input(m, "x", 3, size, 2), constant(m, INTS(3, 3, 3, 3), 0.2f)));
-    attr_ints(m, "pads", INTS(1, 1, 1, 1));
+    sn_value_id y = same_conv(m, image_input(m, "x", 3, size, 2), constant(m, INTS(3, 3, 3, 3), 0.2f));
     output(m, op(m, "Add", IDS(y, constant(m, INTS(1, 3, 16, 16), 1))));
     return m;
 }
@@ -171,11 +178,8 @@ static sn_model *added_image(const void *unused)
     sn_model *m = new_model(20);
     const int64_t size[] = {8, 16};
     sn_value_id x = image_input(m, "x", 4, size, 2), w = constant(m, INTS(4, 4, 3, 3), 0.2f);
-    sn_value_id t = op(m, "Conv", IDS(batch_input(m, "r", INTS(1, 4, 8, 16)), w));
-    attr_ints(m, "pads", INTS(1, 1, 1, 1));
-    sn_value_id y = op(m, "Conv", IDS(op(m, "Add", IDS(t, x)), w));
-    attr_ints(m, "pads", INTS(1, 1, 1, 1));
-    output(m, y);
+    sn_value_id t = same_conv(m, batch_input(m, "r", INTS(1, 4, 8, 16)), w);
+    output(m, same_conv(m, op(m, "Add", IDS(t, x)), w));
     return m;
 }
 
