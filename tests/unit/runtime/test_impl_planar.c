@@ -183,9 +183,34 @@ static sn_model *added_image(const void *unused)
     return m;
 }
 
+/* Two images, which lie plain, join those of the batch, which do not. */
+static sn_model *joined_images(void)
+{
+    sn_model *m = new_model(20);
+    const int64_t size[] = {8, 16};
+    sn_value_id w = constant(m, INTS(4, 4, 3, 3), 0.2f), t = same_conv(m, image_input(m, "x", 4, size, 2), w);
+    sn_value_id y = op(m, "Concat", IDS(t, batch_input(m, "r", INTS(2, 4, 8, 16))));
+    attr_int(m, "axis", 0);
+    output(m, same_conv(m, y, w));
+    return m;
+}
+
+static void check_joined_images(int64_t rows)
+{
+    snprintf(label, sizeof label, "images joined to %d", (int)rows);
+    sinter_session *s = open_session(joined_images(), false, 1, false);
+    values in = make_inputs(s, rows), out = run(s, &in);
+    expect_impls(s, "Conv=conv-few-channels Concat=concat Conv=conv-few-channels");
+    release(&out);
+    release(&in);
+    sinter_session_free(s);
+}
+
 static void test_batch_decides_nothing(void **state)
 {
     (void)state;
+    check_joined_images(1);
+    check_joined_images(BATCH);
     snprintf(label, sizeof label, "an added map");
     check_model(added_map, NULL, "Conv=conv-planar Add=binary");
     snprintf(label, sizeof label, "an added image");
